@@ -1,0 +1,41 @@
+import BuildTools
+import Configuration
+import SystemPackage
+import SystemSupport
+
+/// The environment of the build: the user's, and what the tools need to find the cache.
+struct BuildEnvironment {
+  private(set) var environment: Environment
+  /// What was set, for `--dry-run`: name and value, in order; the PATH last.
+  private(set) var injected: [(name: String, value: String)] = []
+  private(set) var wirings: [(tool: any BuildTool.Type, wiring: Wiring)] = []
+
+  init(
+    context: BuildContext, configuration: FabrikConfiguration, links: LinkDirectory, isDryRun: Bool = false
+  ) {
+    environment = context.environment
+    var path: [[UInt8]] = []
+    for tool in BuildTools.all {
+      guard configuration.isOn(tool: tool.name) else {
+        wirings.append((tool, .leftAlone("switched off")))
+        continue
+      }
+      let wiring = tool.wire(context)
+      wirings.append((tool, wiring))
+      guard wiring.state == .wired else { continue }
+      for variable in wiring.variables {
+        environment[variable.name] = variable.value
+        injected.append((variable.name, variable.value ?? ""))
+      }
+      if let wanted = wiring.links, let directory = try? links.path(for: wanted) { path.append(directory.bytes) }
+    }
+    guard !wirings.allSatisfy({ $0.wiring.state != .wired }) else { return }
+    if !path.isEmpty {
+      let rest = environment.bytes("PATH").map(Array.init) ?? Array("/bin:/usr/bin".utf8)
+      let value = Array((path + [rest]).joined(separator: [UInt8(ascii: ":")]))
+      environment.setBytes("PATH", value)
+      injected.append(("PATH", String(decoding: value, as: UTF8.self)))
+    }
+    Session.mark(&environment, injected: injected.map(\.name).filter { $0 != "PATH" })
+  }
+}

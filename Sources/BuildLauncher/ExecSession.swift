@@ -1,0 +1,252 @@
+import BuildTools
+import CSpawn
+import Configuration
+import ControlProtocol
+import SystemPackage
+package import SystemSupport
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// `fabrik exec`, from its arguments to its exit status. Whatever goes wrong in Fabrik itself costs one line on standard
+/// error; the command runs all the same.
+package struct ExecSession {
+  private let options: ExecOptions
+  private let configuration: FabrikConfiguration
+  private let environment: Environment
+  private let workingDirectory: FilePath
+  private let paths: StandardPaths
+  private let processes: any ProcessTable = LinuxProcessTable()
+
+  /// Status for wrong use, as `env` and `timeout` have it.
+  private static let usageStatus: CInt = 125
+  /// A lease that was granted is answered at once; the server may be busy with a build's last objects.
+  private static let statisticsPatience = Duration.seconds(2)
+  /// A command that used less processor time than this, in microseconds, compiled nothing worth a hint.
+  private static let noticeableWork: Int64 = 1_000_000
+
+  /// Runs the command and ends this process as the command ended.
+  ///
+  /// - Parameter arguments: what follows `exec`.
+  package static func run(arguments: [[UInt8]], environment: Environment) -> Never {
+    do {
+      let directory = (try? FileSystem.currentDirectory()) ?? "/"
+      let options = try ExecOptions(
+        arguments: arguments, workingDirectory: directory, knownTools: BuildTools.names)
+      try ExecSession(options: options, environment: environment, workingDirectory: directory).run()
+    } catch {
+      StandardStream.error.write(line: "fabrik: \(error)")
+      exit(usageStatus)
+    }
+  }
+
+  private init(options: ExecOptions, environment: Environment, workingDirectory: FilePath) throws(ConfigurationError) {
+    self.options = options
+    self.workingDirectory = workingDirectory
+    var environment = environment
+    paths = StandardPaths(environment: environment)
+    if Session.isNested(environment: environment, processes: processes) {
+      Self.replaceProcess(by: options.command, environment: environment)
+    }
+    Session.clean(&environment, linkDirectories: Self.links(paths).root)
+    self.environment = environment
+    let loader = ConfigurationLoader(
+      environment: environment, workingDirectory: workingDirectory, knownTools: BuildTools.names)
+    let loaded = try loader.load(named: options.configFile, flags: options.flags)
+    configuration = loaded.configuration
+    for problem in loaded.problems { say("\(problem); it is ignored") }
+  }
+
+  private static func links(_ paths: StandardPaths) -> LinkDirectory {
+    LinkDirectory(root: paths.data.appending("links"))
+  }
+
+  /// Everything is set up by the outer `exec`, which also counts and reports: the command takes this process's place.
+  private static func replaceProcess(by command: [[UInt8]], environment: Environment) -> Never {
+    let candidates = CommandLookup(environment: environment).candidates(for: command[0])
+    let failure = CommandProcess.replace(candidates: candidates, arguments: command, environment: environment)
+    explain(failure, command: command)
+  }
+
+  private static func explain(_ failure: CommandProcess.Failure, command: [[UInt8]]) -> Never {
+    let name = String(decoding: command[0], as: UTF8.self)
+    let isMissing = failure.exitStatus == 127 && !command[0].contains(UInt8(ascii: "/"))
+    StandardStream.error.write(line: "fabrik: \(name): \(isMissing ? "command not found" : "\(failure.errno)")")
+    exit(failure.exitStatus)
+  }
+
+  private func say(_ line: String) {
+    if options.verbosity != .quiet { StandardStream.error.write(line: "fabrik: \(line)") }
+  }
+
+  private func sayVerbosely(_ line: String) {
+    if options.verbosity == .verbose { StandardStream.error.write(line: "fabrik: \(line)") }
+  }
+
+  private func run() -> Never {
+    if options.isDryRun { printDryRun() }
+    let access: ServerAccess
+    let instance: ServerInstance
+    do {
+      instance = try locateInstance()
+      let starter = ServerStarter(
+        instance: instance, parameters: parameters, environment: environment,
+        program: try ServerStarter.locateProgram())
+      access = try starter.access(linger: configuration.linger.value)
+    } catch {
+      say("no cache for this build: \(error)")
+      runUncached()
+    }
+    runWired(access, instance)
+  }
+
+  private var parameters: ServerInstance.Parameters {
+    .init(cacheDirectory: configuration.cacheDirectory.value, maxSize: configuration.maxSize.value?.bytes)
+  }
+
+  private func locateInstance() throws -> ServerInstance {
+    ServerInstance(runtime: try RuntimeDirectory(environment: environment), parameters: parameters)
+  }
+
+  private func runUncached() -> Never {
+    start(in: environment).wait().reproduce()
+  }
+
+  private func start(in environment: Environment) -> CommandProcess {
+    let candidates = CommandLookup(environment: environment).candidates(for: options.command[0])
+    do {
+      return try CommandProcess(
+        candidates: candidates, arguments: options.command, environment: environment, processes: processes)
+    } catch {
+      Self.explain(error, command: options.command)
+    }
+  }
+
+  private func wire(endpoint: HTTPEndpoint, lease: String, instance: ServerInstance) -> BuildEnvironment {
+    let memory = ProbeMemory(directory: paths.cache.appending("probes"))
+    let context = BuildContext(
+      environment: environment,
+      endpoints: CacheEndpoints(
+        crshSocket: instance.crshSocket, httpPort: endpoint.port, httpToken: endpoint.bearer(lease: lease)),
+      projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
+      host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory))
+    return BuildEnvironment(context: context, configuration: configuration, links: Self.links(paths))
+  }
+
+  private func runWired(_ access: consuming ServerAccess, _ instance: ServerInstance) -> Never {
+    let build = wire(endpoint: access.endpoint, lease: access.lease.id, instance: instance)
+    explainWiring(build)
+    let begin = ContinuousClock.now
+    let process = start(in: build.environment)
+    letGoOfDescriptors(but: access.lease.descriptor)
+    let ending = process.wait()
+    let elapsed = ContinuousClock.now - begin
+    // From here on nothing is inherited any more, and a reader of our standard error that is gone must not decide how
+    // this process ends.
+    signal(SIGPIPE, SIG_IGN)
+    let statistics = collectStatistics(&access, instance)
+    report(statistics, ending: ending, elapsed: elapsed, build: build)
+    ending.reproduce()
+  }
+
+  /// What COMMAND closes must be closed: a pipe's other end must not wait for this process. Standard error stays, for
+  /// the report.
+  private func letGoOfDescriptors(but lease: FileDescriptor) {
+    let null = open("/dev/null", O_RDWR | O_CLOEXEC)
+    if null >= 0 {
+      dup2(null, 0)
+      dup2(null, 1)
+    }
+    fabrik_close_descriptors_except([lease.rawValue], 1)
+  }
+
+  private func collectStatistics(_ access: inout ServerAccess, _ instance: ServerInstance) -> LeaseStatistics {
+    // A new server says `ready` before it answers any tool. If it has not yet, no tool was answered.
+    if access.isNew, !access.lease.isReady(within: .zero) {
+      if access.lease.isClosed() {
+        let reason = SmallFile.read(instance.log).map { $0.split(separator: "\n").first ?? "" } ?? "it ended early"
+        say("the cache server did not work: \(reason)")
+      }
+      return LeaseStatistics()
+    }
+    guard let statistics = access.lease.finish(within: Self.statisticsPatience) else {
+      say("the cache server is gone; what was not cached was built")
+      return LeaseStatistics()
+    }
+    return statistics
+  }
+
+  private var commandName: String {
+    FilePath(bytes: options.command[0]).lastComponent?.string ?? ""
+  }
+
+  private func explainWiring(_ build: BuildEnvironment) {
+    for (tool, wiring) in build.wirings {
+      switch wiring.state {
+      case .wired:
+        for name in wiring.kept { sayVerbosely("\(tool.name): kept \(name)") }
+      case .leftAlone(let reason): sayVerbosely("\(tool.name): left alone, \(reason)")
+      case .unavailable(let reason):
+        if tool.isDriven(by: commandName) { say(reason) } else { sayVerbosely(reason) }
+      }
+    }
+  }
+
+  private func report(
+    _ statistics: LeaseStatistics, ending: CommandProcess.Ending, elapsed: Duration, build: BuildEnvironment
+  ) {
+    let report = BuildReport(statistics: statistics, exitStatus: ending.shellStatus, elapsed: elapsed)
+    if let file = configuration.statisticsFile.value {
+      do {
+        try SmallFile.replace(file, with: report.json + "\n", permissions: [.ownerReadWrite, .groupRead, .otherRead])
+      } catch {
+        say("\(file): \(error)")
+      }
+    }
+    guard options.verbosity != .quiet else { return }
+    switch configuration.statistics.value {
+    case .none: break
+    case .json: StandardStream.error.write(line: report.json)
+    case .line:
+      if let line = report.line {
+        StandardStream.error.write(line: line)
+      } else if ending == .exited(0) {
+        hintAtSilence(build)
+      }
+    }
+  }
+
+  /// A build that worked for a while without a question to the cache deserves a hint; a build with nothing to do does
+  /// not.
+  private func hintAtSilence(_ build: BuildEnvironment) {
+    guard fabrik_children_cpu_microseconds() >= Self.noticeableWork else { return }
+    for (tool, wiring) in build.wirings where wiring.state == .wired && tool.isDriven(by: commandName) {
+      say(wiring.silenceHint)
+    }
+  }
+
+  private func printDryRun() -> Never {
+    do {
+      let instance = try locateInstance()
+      let endpoint =
+        SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:))
+        ?? HTTPEndpoint(port: 0, token: "TOKEN")
+      let build = wire(endpoint: HTTPEndpoint(port: endpoint.port, token: "TOKEN"), lease: "LEASE", instance: instance)
+      for (name, value) in build.injected { StandardStream.output.write(line: "\(name)=\(value)") }
+      for (tool, wiring) in build.wirings {
+        switch wiring.state {
+        case .wired: for name in wiring.kept { StandardStream.output.write(line: "# \(tool.name): kept \(name)") }
+        case .leftAlone(let reason): StandardStream.output.write(line: "# \(tool.name): left alone, \(reason)")
+        case .unavailable(let reason): StandardStream.output.write(line: "# \(reason)")
+        }
+      }
+      exit(0)
+    } catch {
+      StandardStream.error.write(line: "fabrik: \(error)")
+      exit(Self.usageStatus)
+    }
+  }
+}

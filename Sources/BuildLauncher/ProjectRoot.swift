@@ -1,0 +1,31 @@
+package import SystemPackage
+import SystemSupport
+
+/// Finds the top of the source tree that a build belongs to.
+package enum ProjectRoot {
+  private static let repositoryMarks = [".fabrik.toml", ".git", ".hg", ".jj", ".svn"]
+  private static let buildFiles = [
+    "CMakeLists.txt", "configure", "configure.ac", "meson.build", "Makefile", "makefile", "GNUmakefile", "Cargo.toml",
+    "Package.swift", "go.mod", "MODULE.bazel", "WORKSPACE", "build.gradle", "settings.gradle", "CMakeCache.txt",
+    "build.ninja",
+  ]
+
+  /// The nearest directory at or above `directory` that is a repository or has a `.fabrik.toml`. Without one, the
+  /// highest of the directories above that have a build file in an unbroken row, so that a build in `project/build`
+  /// belongs to `project`. Else `directory` itself. Never the home directory or one above it.
+  package static func find(from directory: FilePath, home: FilePath) -> FilePath {
+    let line = sequence(first: directory) { $0.removingLastComponent() == $0 ? nil : $0.removingLastComponent() }
+      .prefix { !home.starts(with: $0) }
+    if let repository = line.first(where: { has(repositoryMarks, in: $0) }) { return repository }
+    var top = directory
+    for parent in line.dropFirst() {
+      guard has(buildFiles, in: parent) else { break }
+      top = parent
+    }
+    return top
+  }
+
+  private static func has(_ names: [String], in directory: FilePath) -> Bool {
+    names.contains { FileSystem.exists(directory.appending($0)) }
+  }
+}

@@ -1,0 +1,138 @@
+import CSpawn
+import Configuration
+import ControlProtocol
+import SystemPackage
+import SystemSupport
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A server to work with, joined or started.
+struct ServerAccess: ~Copyable {
+  var lease: LeaseConnection
+  let endpoint: HTTPEndpoint
+  /// False when the server was running already.
+  let isNew: Bool
+}
+
+/// Joins the server of a configuration, or starts one.
+///
+/// The launcher binds the sockets and starts the build at once: tools that come before the server is up wait in the
+/// backlog. All under the instance's lock, so that launchers that start together share one server, and none joins a
+/// server that is about to end.
+struct ServerStarter {
+  let instance: ServerInstance
+  let parameters: ServerInstance.Parameters
+  let environment: Environment
+  /// The `fabrik-server` program.
+  let program: FilePath
+
+  /// Why there is no server, as the end of a sentence.
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// A running server answers in well under a millisecond; one that needs this long hangs and is better left alone.
+  private static let patience = Duration.seconds(1)
+  /// Another launcher holds the lock for a millisecond or two.
+  private static let lockPatience = Duration.seconds(2)
+  /// A `make -j64` starts compilers faster than a busy server accepts them.
+  private static let backlog: CInt = 4096
+
+  func access(linger: Duration) throws(Failure) -> ServerAccess {
+    do {
+      try FileSystem.makeDirectories(instance.directory, permissions: 0o700)
+      let lock = try FileDescriptor.open(
+        instance.lock, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+      defer { try? lock.close() }
+      try take(lock)
+      if let access = try join(linger: linger) { return access }
+      return try start(linger: linger)
+    } catch let failure as Failure {
+      throw failure
+    } catch {
+      throw Failure(description: "\(instance.directory): \(error)")
+    }
+  }
+
+  private func take(_ lock: FileDescriptor) throws {
+    let deadline = ContinuousClock.now + Self.lockPatience
+    while flock(lock.rawValue, LOCK_EX | LOCK_NB) != 0 {
+      guard ContinuousClock.now < deadline else {
+        throw Failure(description: "another fabrik has been holding \(instance.lock) for too long")
+      }
+      usleep(1000)
+    }
+  }
+
+  private var newLeaseID: String { String(UInt64.random(in: 0...UInt64.max), radix: 16) }
+
+  /// nil when no server is there.
+  private func join(linger: Duration) throws -> ServerAccess? {
+    guard let descriptor = try? Sockets.connect(unix: instance.controlSocket) else { return nil }
+    var lease = LeaseConnection(descriptor: descriptor, id: newLeaseID)
+    lease.open(linger: linger)
+    guard lease.isReady(within: Self.patience),
+      let endpoint = SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:))
+    else {
+      try? descriptor.close()
+      throw Failure(description: "the running server does not answer")
+    }
+    return ServerAccess(lease: lease, endpoint: endpoint, isNew: false)
+  }
+
+  private func start(linger: Duration) throws -> ServerAccess {
+    for socket in [instance.controlSocket, instance.crshSocket, instance.log] { try? FileSystem.remove(socket) }
+    let control = try Sockets.listen(unix: instance.controlSocket, backlog: Self.backlog)
+    defer { try? control.close() }
+    let crsh = try Sockets.listen(unix: instance.crshSocket, backlog: Self.backlog)
+    defer { try? crsh.close() }
+    let (http, endpoint) = try bindHTTP()
+    defer { try? http.close() }
+    let lease = LeaseConnection(descriptor: try Sockets.connect(unix: instance.controlSocket), id: newLeaseID)
+    lease.open(linger: linger)
+    try spawn(descriptors: [control, crsh, http])
+    return ServerAccess(lease: lease, endpoint: endpoint, isNew: true)
+  }
+
+  /// Binds the port of the last server if it is free: some tools remember it.
+  private func bindHTTP() throws -> (FileDescriptor, HTTPEndpoint) {
+    let last = SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:))
+    if let last, let (descriptor, _) = try? Sockets.listen(loopbackPort: last.port, backlog: Self.backlog) {
+      return (descriptor, last)
+    }
+    let (descriptor, port) = try Sockets.listen(loopbackPort: 0, backlog: Self.backlog)
+    let endpoint = HTTPEndpoint(port: port, token: last?.token ?? HTTPEndpoint.newToken())
+    try SmallFile.replace(instance.httpEndpoint, with: endpoint.text)
+    return (descriptor, endpoint)
+  }
+
+  private func spawn(descriptors: [FileDescriptor]) throws {
+    let size = parameters.maxSize.map { "\($0)" } ?? "auto"
+    let arguments =
+      [program.bytes, Array("--instance".utf8), instance.directory.bytes]
+      + [Array("--cache".utf8), parameters.cacheDirectory.bytes, Array("--max-size".utf8), Array(size.utf8)]
+    let numbers = descriptors.map(\.rawValue)
+    let error = program.withPlatformString { program in
+      CStringArray(arguments).withPointer { arguments in
+        environment.withBlock { fabrik_spawn_detached(program, arguments, $0, numbers, numbers.count) }
+      }
+    }
+    guard error == 0 else { throw Failure(description: "\(program): \(Errno(rawValue: error))") }
+  }
+
+  /// Finds `fabrik-server` beside this program, or in libexec as `make install` puts it.
+  static func locateProgram() throws(Failure) -> FilePath {
+    guard let here = try? FileSystem.realPath("/proc/self/exe").removingLastComponent() else {
+      throw Failure(description: "/proc/self/exe cannot be read")
+    }
+    let candidates = [here.appending("fabrik-server"), here.appending("../libexec/fabrik/fabrik-server")]
+    guard let found = candidates.first(where: FileSystem.isExecutableFile) else {
+      throw Failure(description: "fabrik-server is not installed beside \(here)/fabrik")
+    }
+    return found.lexicallyNormalized()
+  }
+}

@@ -1,0 +1,58 @@
+package import SystemPackage
+package import SystemSupport
+
+/// What a build tool's wiring may depend on.
+package struct BuildContext: Sendable {
+  /// As the user's shell gave it.
+  package let environment: Environment
+  package let endpoints: CacheEndpoints
+  /// The top of the source tree: paths below it differ from one checkout to the next.
+  package let projectRoot: FilePath
+  /// A private directory that can be written, whatever the state of the home directory.
+  package let scratch: FilePath
+  package let host: any ToolHost
+
+  package init(
+    environment: Environment, endpoints: CacheEndpoints, projectRoot: FilePath, scratch: FilePath, host: any ToolHost
+  ) {
+    self.environment = environment
+    self.endpoints = endpoints
+    self.projectRoot = projectRoot
+    self.scratch = scratch
+    self.host = host
+  }
+}
+
+/// Where tools reach the server.
+package struct CacheEndpoints: Sendable, Equatable {
+  /// A Unix socket that speaks ccache's storage helper protocol.
+  package let crshSocket: FilePath
+  /// Port on 127.0.0.1.
+  package let httpPort: UInt16
+  /// To be shown as `Authorization: Bearer`.
+  package let httpToken: String
+
+  package init(crshSocket: FilePath, httpPort: UInt16, httpToken: String) {
+    self.crshSocket = crshSocket
+    self.httpPort = httpPort
+    self.httpToken = httpToken
+  }
+}
+
+/// The machine, as far as wiring needs it.
+package protocol ToolHost: Sendable {
+  /// The first executable of this name on the user's PATH.
+  func find(_ name: String) -> FilePath?
+  /// What `PROGRAM --version` prints; remembered until the program's file changes.
+  func version(of program: FilePath) -> String?
+  /// Names on the user's PATH that satisfy the condition; remembered until a directory of the PATH changes.
+  func names(_ kind: String, where condition: (String) -> Bool) -> [String]
+  /// Whether a small C file compiles through this ccache when it is told of such a remote storage, which need not be
+  /// there. ccache fails the build over an address it does not understand. Remembered until ccache's file changes.
+  func compiles(with ccache: FilePath, compiler: String, remoteStorage: String) -> Bool
+  func exists(_ path: FilePath) -> Bool
+  /// Whether files can be made in this directory, or in it once it has been made.
+  func canWrite(in directory: FilePath) -> Bool
+  /// The content of a small text file; nil when it cannot be read.
+  func read(_ path: FilePath) -> String?
+}

@@ -1,0 +1,57 @@
+package import SystemPackage
+
+/// What one tool needs in the environment of a build.
+package struct Wiring: Sendable, Equatable {
+  /// A variable to set, or to remove.
+  package struct Variable: Sendable, Equatable {
+    package let name: String
+    package let value: String?
+
+    package init(_ name: String, _ value: String?) {
+      self.name = name
+      self.value = value
+    }
+  }
+
+  /// A directory of links, all to one program, that goes first in PATH.
+  package struct Links: Sendable, Equatable {
+    package let target: FilePath
+    package let names: [String]
+
+    package init(target: FilePath, names: [String]) {
+      self.target = target
+      self.names = names
+    }
+  }
+
+  /// Whether the tool will ask Fabrik.
+  package enum State: Sendable, Equatable {
+    case wired
+    /// The user has arranged things otherwise; why, for `-v`.
+    case leftAlone(String)
+    /// Something is missing; a sentence that says what to do.
+    case unavailable(String)
+  }
+
+  package var state = State.wired
+  package var variables: [Variable] = []
+  package var links: Links?
+  /// What was not touched because the user has set it, for `-v`.
+  package var kept: [String] = []
+  /// What to say when the tool was wired and yet never asked.
+  package var silenceHint = ""
+
+  package init() {}
+
+  package static func leftAlone(_ reason: String) -> Wiring {
+    var wiring = Wiring()
+    wiring.state = .leftAlone(reason)
+    return wiring
+  }
+
+  package static func unavailable(_ reason: String) -> Wiring {
+    var wiring = Wiring()
+    wiring.state = .unavailable(reason)
+    return wiring
+  }
+}

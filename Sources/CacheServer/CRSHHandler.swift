@@ -1,0 +1,142 @@
+import CSpawn
+import CacheStore
+import ControlProtocol
+import FrontEnds
+import LayeredCache
+import NIOCore
+import NIOPosix
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// One connection of ccache over its storage helper protocol.
+final class CRSHHandler: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private let server: ServerContext
+  private var parser = CRSHParser()
+  private var input: ByteBuffer?
+  private var writer: EntryWriter?
+  private var clock = CompileClock()
+  /// A body is on its way out; requests behind it wait.
+  private var isSending = false
+  private var isProcessing = false
+  private var account = StatisticsAccount()
+
+  init(server: ServerContext) {
+    self.server = server
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    findAccount(context)
+    write(CRSHParser.greeting, context)
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    var bytes = unwrapInboundIn(data)
+    if input == nil { input = bytes } else { input?.writeBuffer(&bytes) }
+    process(context)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    dropWriter()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    context.close(promise: nil)
+  }
+
+  /// With one build on this server, the connection is its; with several, the process at the other end tells.
+  private func findAccount(_ context: ChannelHandlerContext) {
+    account = server.leases.account(lease: nil)
+    guard server.leases.count > 1, let options = context.channel as? any SocketOptionProvider else { return }
+    let credentials: EventLoopFuture<fabrik_peer_credentials> = options.unsafeGetSocketOption(
+      level: .socket, name: .init(rawValue: SO_PEERCRED))
+    let this = NIOLoopBound(self, eventLoop: context.eventLoop)
+    credentials.whenSuccess { this.value.account = this.value.server.leases.account(process: $0.pid) }
+  }
+
+  private func process(_ context: ChannelHandlerContext) {
+    isProcessing = true
+    defer { isProcessing = false }
+    while !isSending, let (consumed, event) = input?.withUnsafeReadableBytes({ parser.next($0) }) {
+      if case .body(let count) = event {
+        input?.withUnsafeReadableBytes { writer?.write(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+      }
+      input?.moveReaderIndex(forwardBy: consumed)
+      handle(event, context)
+    }
+    if input?.readableBytes == 0 { input = nil } else { input?.discardReadBytes() }
+  }
+
+  private func handle(_ event: CRSHParser.Event, _ context: ChannelHandlerContext) {
+    switch event {
+    case .get(let key): get(key, context)
+    case .exists(let key):
+      write(CRSHResponse.exists(CCacheProtocol.key(key).map(server.cache.contains) ?? false), context)
+    case .remove(let key):
+      let isRemoved = CCacheProtocol.key(key).map(server.cache.remove) ?? false
+      write(isRemoved ? CRSHResponse.ok : CRSHResponse.nothing, context)
+    case .putStart(let key, _, _):
+      // ccache always asks to overwrite; see CCacheProtocol for why a put without the flag replaces, too.
+      writer = CCacheProtocol.key(key).map { server.cache.makeWriter(key: $0, digest: OpenSSLDigest()) }
+      if writer != nil { server.transfers.begin() }
+    case .body: break
+    case .putEnd: endPut(context)
+    case .info:
+      write(CRSHResponse.info(identity: "fabrik \(fabrikVersion)", diagnostics: []), context)
+    case .stop:
+      // The server is shared by all of this user's builds; who asks one helper to stop leaves the others theirs.
+      write(CRSHResponse.ok, context)
+      context.close(promise: nil)
+    case .malformed: context.close(promise: nil)
+    }
+  }
+
+  private func get(_ bytes: [UInt8], _ context: ChannelHandlerContext) {
+    guard let key = CCacheProtocol.key(bytes), let entry = server.cache.lookup(key, for: account) else {
+      clock.missed()
+      return write(CRSHResponse.nothing, context)
+    }
+    server.transfers.begin()
+    isSending = true
+    let head = context.channel.allocator.buffer(bytes: CRSHResponse.valueHead(size: entry.size))
+    let this = NIOLoopBound((self, context, entry), eventLoop: context.eventLoop)
+    EntrySender.send(entry, head: head, on: context.channel).whenSuccess { result in
+      let (handler, context, entry) = this.value
+      handler.server.transfers.end()
+      handler.isSending = false
+      if case .sent = result {} else { handler.server.cache.retract(entry, for: handler.account) }
+      if case .damaged = result {
+        handler.clock.missed()
+        handler.write(CRSHResponse.nothing, context)
+      }
+      // A body that went out at once came back here from within `process`, whose loop goes on by itself.
+      if !handler.isProcessing { handler.process(context) }
+    }
+  }
+
+  private func endPut(_ context: ChannelHandlerContext) {
+    let outcome = writer?.commit(duration: clock.takeDuration(), mode: .replace) ?? .notStored(reason: "no such key")
+    dropWriter()
+    server.cache.record(outcome, for: account)
+    server.collectIfNeeded()
+    switch outcome {
+    case .stored, .alreadyThere: write(CRSHResponse.ok, context)
+    case .notStored: write(CRSHResponse.nothing, context)
+    }
+  }
+
+  private func dropWriter() {
+    if writer != nil { server.transfers.end() }
+    writer = nil
+  }
+
+  private func write(_ bytes: [UInt8], _ context: ChannelHandlerContext) {
+    context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: bytes)), promise: nil)
+  }
+}

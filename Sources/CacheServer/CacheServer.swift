@@ -1,0 +1,99 @@
+import CacheStore
+package import ControlProtocol
+import FrontEnds
+import LayeredCache
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import SystemPackage
+import SystemSupport
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// The background process: owns the listeners that its launcher bound, the store, and the leases.
+package struct CacheServer: Sendable {
+  private let options: ServerOptions
+
+  package init(options: ServerOptions) {
+    self.options = options
+  }
+
+  /// Lookups are short and do not wait for each other, so few threads serve many tools; more than this only compete
+  /// with the compilers for the processors.
+  private static let mostThreads = 4
+  /// Compilers start by the hundred; nobody may be refused while the server is busy.
+  static let backlog: CInt = 4096
+
+  /// Serves until the server's time has come. Throws when it cannot begin.
+  package func run() async throws {
+    let store = try CacheStore(directory: options.parameters.cacheDirectory, maxSize: options.parameters.maxSize)
+    guard let endpoint = SmallFile.read(options.instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:)) else {
+      throw StartFailure(description: "\(options.instance.httpEndpoint) cannot be read")
+    }
+    let threads = min(Self.mostThreads, max(2, System.coreCount))
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+    let workers = NIOThreadPool(numberOfThreads: 1)
+    workers.start()
+    let controlLoop = group.next()
+    let launchers = ActivityCount()
+    let transfers = ActivityCount()
+    let lifecycle = ServerLifecycle(instance: options.instance, transfers: transfers) {
+      let quiet = controlLoop.submit { launchers.current == 0 && !Self.isConnectionWaiting(on: ServerOptions.controlDescriptor) }
+      return (try? await quiet.get()) ?? false
+    }
+    let server = ServerContext(
+      cache: LayeredCache(local: store), leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
+      transfers: transfers, workers: workers)
+
+    // The launcher takes the absence of `ready` as a sign that no tool has been answered, so its socket comes first.
+    _ = try await listen(ServerOptions.controlDescriptor, on: controlLoop) { channel in
+      launchers.begin()
+      try channel.pipeline.syncOperations.addHandler(ControlHandler(server: server) { launchers.end() })
+    }
+    await server.firstLease()
+    _ = try await listen(ServerOptions.crshDescriptor, on: group) { channel in
+      try channel.pipeline.syncOperations.addHandler(CRSHHandler(server: server))
+    }
+    let guardian = LoopbackGuard(endpoint: endpoint)
+    _ = try await listen(ServerOptions.httpDescriptor, on: group) { channel in
+      try channel.pipeline.syncOperations.addHandlers([
+        ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
+        HTTPHandler(server: server, guardian: guardian),
+      ])
+    }
+    server.collectIfNeeded()
+    await lifecycle.run()
+  }
+
+  private func listen(
+    _ descriptor: CInt, on group: any EventLoopGroup, connect: @escaping @Sendable (any Channel) throws -> Void
+  ) async throws -> any Channel {
+    try await ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: Self.backlog)
+      .childChannelOption(
+        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: 1 << 18))
+      .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try connect(channel) } }
+      .withBoundSocket(descriptor).get()
+  }
+
+  private static func isConnectionWaiting(on descriptor: CInt) -> Bool {
+    var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&request, 1, 0) > 0
+  }
+}
+
+/// Why a server could not begin.
+struct StartFailure: Error, CustomStringConvertible {
+  let description: String
+}
+
+extension CacheServer {
+  /// Leaves the reason where the launcher looks for it when its server does not answer.
+  package static func reportStartFailure(_ error: any Error, to instance: ServerInstance) {
+    try? SmallFile.replace(instance.log, with: "\(error)\n")
+  }
+}

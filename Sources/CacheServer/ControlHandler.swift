@@ -1,0 +1,80 @@
+import ControlProtocol
+import LayeredCache
+import NIOCore
+
+/// One launcher's connection. The lease it opens lasts until the connection ends, however it ends: a launcher that is
+/// killed gives its lease up without a word.
+final class ControlHandler: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private let server: ServerContext
+  private let onClose: @Sendable () -> Void
+  private var line: [UInt8] = []
+  private var lease: LeaseRegistry.Lease?
+
+  /// - Parameter onClose: called when the connection has ended.
+  init(server: ServerContext, onClose: @escaping @Sendable () -> Void) {
+    self.server = server
+    self.onClose = onClose
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    for byte in unwrapInboundIn(data).readableBytesView {
+      if byte == UInt8(ascii: "\n") {
+        guard let message = ControlMessage(line: line) else { return context.close(promise: nil) }
+        line = []
+        handle(message, context)
+        server.reportLauncher()
+      } else {
+        line.append(byte)
+        guard line.count <= ControlMessage.maximumLength else { return context.close(promise: nil) }
+      }
+    }
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    closeLease()
+    server.reportLauncher()
+    onClose()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    context.close(promise: nil)
+  }
+
+  private func handle(_ message: ControlMessage, _ context: ChannelHandlerContext) {
+    switch message.verb {
+    case ControlMessage.lease: openLease(message, context)
+    case ControlMessage.finish:
+      answer(.init(ControlMessage.statistics, (lease?.account.current ?? LeaseStatistics()).fields), context)
+      closeLease()
+    case ControlMessage.status:
+      answer(.init(ControlMessage.status, ["leases": String(server.leases.count)]), context)
+    default: context.close(promise: nil)
+    }
+  }
+
+  private func openLease(_ message: ControlMessage, _ context: ChannelHandlerContext) {
+    guard lease == nil, let id = message["id"], let process = message["pid"].flatMap({ Int32($0) }) else {
+      return context.close(promise: nil)
+    }
+    let linger = Duration.milliseconds(message["linger"].flatMap { Int64($0) } ?? 0)
+    let lease = LeaseRegistry.Lease(id: id, process: process, linger: linger, account: StatisticsAccount())
+    self.lease = lease
+    server.leases.open(lease)
+    server.lifecycle.report(.leaseOpened)
+    answer(.init(ControlMessage.ready), context)
+  }
+
+  private func closeLease() {
+    guard let lease else { return }
+    self.lease = nil
+    server.leases.close(id: lease.id)
+    server.lifecycle.report(.leaseClosed(linger: lease.linger, remaining: server.leases.count))
+  }
+
+  private func answer(_ message: ControlMessage, _ context: ChannelHandlerContext) {
+    context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: message.encoded)), promise: nil)
+  }
+}

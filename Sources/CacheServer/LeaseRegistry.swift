@@ -1,0 +1,59 @@
+import ControlProtocol
+import LayeredCache
+import Synchronization
+import SystemSupport
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// The builds that use this server, and which of them a tool belongs to.
+final class LeaseRegistry: Sendable {
+  struct Lease: Sendable {
+    /// Random, chosen by the launcher.
+    let id: String
+    /// The launcher; every tool of the build descends from it.
+    let process: pid_t
+    /// How long the server stays after this lease, if it was the last.
+    let linger: Duration
+    let account: StatisticsAccount
+  }
+
+  private let leases = Mutex<[Lease]>([])
+  /// What tools did that belong to no build.
+  private let unattributed = StatisticsAccount()
+  private let processes: any ProcessTable
+
+  init(processes: any ProcessTable) {
+    self.processes = processes
+  }
+
+  var count: Int { leases.withLock { $0.count } }
+
+  func open(_ lease: Lease) {
+    leases.withLock { $0.append(lease) }
+  }
+
+  func close(id: String) {
+    leases.withLock { $0.removeAll { $0.id == id } }
+  }
+
+  /// The account of a lease by its id; without one, that of the only lease.
+  func account(lease id: String?) -> StatisticsAccount {
+    leases.withLock { leases in
+      if let lease = leases.first(where: { $0.id == id }) { return lease.account }
+      return leases.count == 1 ? leases[0].account : unattributed
+    }
+  }
+
+  /// The account of the build that a process belongs to. Its ancestors are looked at only when there are several builds.
+  func account(process: pid_t) -> StatisticsAccount {
+    let open = leases.withLock { $0 }
+    guard open.count != 1 else { return open[0].account }
+    guard !open.isEmpty, process > 0 else { return unattributed }
+    let launcher = processes.firstAncestor(of: process) { ancestor in open.contains { $0.process == ancestor } }
+    return open.first { $0.process == launcher }?.account ?? unattributed
+  }
+}

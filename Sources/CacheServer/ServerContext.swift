@@ -1,0 +1,46 @@
+import ControlProtocol
+import LayeredCache
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// What every connection of this server shares.
+final class ServerContext: Sendable {
+  let cache: LayeredCache
+  let leases: LeaseRegistry
+  let lifecycle: ServerLifecycle
+  let transfers: ActivityCount
+  private let workers: NIOThreadPool
+  private let isCollecting = Atomic<Bool>(false)
+  private let launcherHeard = AsyncStream<Void>.makeStream()
+
+  init(
+    cache: LayeredCache, leases: LeaseRegistry, lifecycle: ServerLifecycle, transfers: ActivityCount,
+    workers: NIOThreadPool
+  ) {
+    self.cache = cache
+    self.leases = leases
+    self.lifecycle = lifecycle
+    self.transfers = transfers
+    self.workers = workers
+  }
+
+  /// Reports that a launcher's first message has been handled, or that it went away without one.
+  func reportLauncher() {
+    launcherHeard.continuation.finish()
+  }
+
+  /// Returns when the launcher that started this server, which connected beforehand, has its lease or is gone.
+  func firstLease() async {
+    for await _ in launcherHeard.stream {}
+  }
+
+  /// Starts an eviction in the background when the store has outgrown its limit. To be called after each write.
+  func collectIfNeeded() {
+    guard cache.needsCollection, !isCollecting.exchange(true, ordering: .relaxed) else { return }
+    workers.submit { _ in
+      self.cache.collect()
+      self.isCollecting.store(false, ordering: .relaxed)
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import SystemPackage
+import SystemSupport
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+extension CacheStore {
+  /// What a collection did.
+  package struct Collection: Sendable, Equatable {
+    package var removedFiles = 0
+    package var removedBytes: UInt64 = 0
+    package var remainingBytes: UInt64 = 0
+    package var remainingEntries = 0
+  }
+
+  /// Collections go this far below the limit, so that they are rare.
+  private static let lowWaterMark = 0.9
+
+  package var needsCollection: Bool {
+    usage[.bytes] > 0 && UInt64(usage[.bytes]) > maxSize
+  }
+
+  /// Evicts what was used least recently until the store is 10 % below its limit; corrects the counters.
+  ///
+  /// Two passes over the file names: the first adds up sizes by age, the second removes what is older than the age at
+  /// which the limit is met. Memory does not grow with the store. Pinned blobs stay.
+  ///
+  /// - Parameter target: bytes to get down to; nil: only if the limit is exceeded, to 90 % of it.
+  /// - Returns: nil when another process is collecting.
+  package func collect(target: UInt64? = nil) throws -> Collection? {
+    let lock = try FileDescriptor.open(
+      layout.collectLock, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+    defer { try? lock.close() }
+    guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else { return nil }
+    removeAbandonedTemporaries()
+
+    let countedBytes = usage[.bytes]
+    let countedEntries = usage[.entries]
+    let now = now()
+    var ages = AgeHistogram()
+    var entries = 0
+    forEachFile { _, status, tree in
+      ages.add(Self.diskSize(status.st_size), age: now - min(now, milliseconds(status.st_atim)))
+      if tree == .entries { entries += 1 }
+    }
+    var result = Collection(remainingBytes: ages.total, remainingEntries: entries)
+    let goal = target ?? (ages.total > maxSize ? UInt64(Double(maxSize) * Self.lowWaterMark) : UInt64.max)
+    if ages.total > goal { evict(ages, excess: ages.total - goal, now: now, result: &result) }
+    // What others stored or removed meanwhile is in the counters already: only the error found is taken out.
+    usage.add(Int64(ages.total) - countedBytes, to: .bytes)
+    usage.add(Int64(entries) - countedEntries, to: .entries)
+    return result
+  }
+
+  private func evict(_ ages: AgeHistogram, excess: UInt64, now: UInt64, result: inout Collection) {
+    let (cutoff, bytesOfCutoff) = ages.cutoff(removing: excess)
+    var allowance = bytesOfCutoff
+    forEachFile { path, status, tree in
+      let bucket = AgeHistogram.bucket(age: now - min(now, milliseconds(status.st_atim)))
+      guard bucket >= cutoff else { return }
+      let size = Self.diskSize(status.st_size)
+      if bucket == cutoff {
+        guard allowance > 0 else { return }
+        allowance -= min(allowance, size)
+      }
+      guard tree == .entries || !isPinned(path), removeFile(path, of: tree) > 0 else { return }
+      if tree == .entries {
+        usage.add(1, to: .evicted)
+        result.remainingEntries -= 1
+      }
+      result.removedFiles += 1
+      result.removedBytes += size
+      result.remainingBytes -= size
+    }
+  }
+
+  private func isPinned(_ path: UnsafePointer<CChar>) -> Bool {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return flock(descriptor, LOCK_EX | LOCK_NB) != 0
+  }
+
+  private func removeAbandonedTemporaries() {
+    try? FileSystem.forEachEntry(of: layout.temporary) { name in
+      let path = layout.temporary(name: String(cString: name))
+      if !isPinned(path) { unlink(path) }
+    }
+  }
+
+  /// Calls `body` for each file of both trees.
+  func forEachFile(_ body: (UnsafePointer<CChar>, stat, StoreLayout.Tree) -> Void) {
+    for tree in StoreLayout.Tree.allCases {
+      let directory = layout.directory(of: tree)
+      let shards = (try? FileSystem.entries(of: directory)) ?? []
+      for shard in shards.sorted() {
+        let prefix = directory.appending(shard)
+        try? FileSystem.forEachEntry(of: prefix) { name in
+          prefix.appending(String(cString: name)).withPlatformString { path in
+            var status = stat()
+            if lstat(path, &status) == 0 { body(path, status, tree) }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Bytes by age, in steps of about one percent.
+private struct AgeHistogram {
+  private static let perOctave = 64.0
+  private var buckets = [UInt64](repeating: 0, count: 64 * 64)
+  private(set) var total: UInt64 = 0
+
+  /// - Parameter age: milliseconds.
+  static func bucket(age: UInt64) -> Int {
+    Int(log2(Double(age) + 1) * perOctave)
+  }
+
+  mutating func add(_ bytes: UInt64, age: UInt64) {
+    buckets[min(Self.bucket(age: age), buckets.count - 1)] += bytes
+    total += bytes
+  }
+
+  /// The youngest bucket that must give way, and how many of its bytes.
+  func cutoff(removing excess: UInt64) -> (bucket: Int, bytes: UInt64) {
+    var left = excess
+    for index in buckets.indices.reversed() where buckets[index] > 0 {
+      if buckets[index] >= left { return (index, left) }
+      left -= buckets[index]
+    }
+    return (0, .max)
+  }
+}

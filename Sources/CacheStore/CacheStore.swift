@@ -1,0 +1,163 @@
+import CStoreSupport
+package import SystemPackage
+import SystemSupport
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Layer 0: a directory of entries, used by any number of processes at once.
+///
+/// Every operation may be cut short by `kill -9` at any instruction: what is visible is whole, because files are
+/// written under `tmp` and then renamed, blob before entry. After a power cut a file may be short or empty; every read
+/// through memory checks the body against the entry, so such an entry is a miss, is removed, and is counted.
+package final class CacheStore: Sendable {
+  /// The directory given at ``init(directory:maxSize:scope:now:step:)``.
+  package let directory: FilePath
+  /// Bytes on disk beyond which ``needsCollection`` is true.
+  package let maxSize: UInt64
+  package let scope: Scope
+  let layout: StoreLayout
+  let usage: UsageCounter
+  let verified = VerifiedBlobs()
+  /// Milliseconds since 1970.
+  let now: @Sendable () -> UInt64
+  let step: StoreStepHook
+
+  /// Opens the store, made when it is missing. The time taken does not depend on what it holds.
+  ///
+  /// - Parameters:
+  ///   - maxSize: bytes; nil for the default: 10 GB or a fifth of the disk space the cache could have, whichever is less.
+  ///   - now: the clock, for tests: milliseconds since 1970.
+  /// - Throws: an `Errno` when the directory cannot be made or written.
+  package init(
+    directory: FilePath, maxSize: UInt64? = nil, scope: Scope = .private,
+    now: @escaping @Sendable () -> UInt64 = CacheStore.systemTime, step: @escaping StoreStepHook = { _ in }
+  ) throws {
+    self.directory = directory
+    self.scope = scope
+    self.now = now
+    self.step = step
+    layout = StoreLayout(directory: directory)
+    try FileSystem.makeDirectories(layout.root, permissions: 0o700)
+    try FileSystem.makeDirectories(layout.temporary, permissions: 0o700)
+    usage = try UsageCounter(path: layout.usage)
+    self.maxSize = maxSize ?? Self.defaultMaxSize(directory: layout.root, used: UInt64(max(0, usage[.bytes])))
+  }
+
+  private static func defaultMaxSize(directory: FilePath, used: UInt64) -> UInt64 {
+    let ceiling: UInt64 = 10_000_000_000
+    var status = statvfs()
+    guard directory.withPlatformString({ statvfs($0, &status) }) == 0 else { return ceiling }
+    let free = UInt64(status.f_bavail) * UInt64(status.f_frsize)
+    return min(ceiling, (free + used) / 5)
+  }
+
+  /// Looks an entry up. nil is a miss: there is none, or it was damaged and is now gone.
+  package func lookup(_ key: CacheKey) -> OpenEntry? {
+    let path = layout.entry(key, scope: scope)
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    guard let record = EntryRecord(descriptor: file) else {
+      discardDamaged(path, of: .entries)
+      return nil
+    }
+    // Another key with the same hash. Its entry is sound, but not the one that was asked for.
+    guard record.key == key, record.scope == scope else { return nil }
+    touch(file)
+    if let body = record.inlineBody {
+      guard record.isInlineBodySound else {
+        discardDamaged(path, of: .entries)
+        return nil
+      }
+      return OpenEntry(record: record, content: .bytes(body), store: self)
+    }
+    return openBlob(of: record, entryPath: path)
+  }
+
+  private func openBlob(of record: EntryRecord, entryPath: StoreLayout.RawPath) -> OpenEntry? {
+    let path = layout.blob(record.digest)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      // Evicted, or lost: the entry leads nowhere.
+      if errno == ENOENT { removeEntry(entryPath) }
+      return nil
+    }
+    let blob = OpenBlob(descriptor: descriptor)
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, UInt64(status.st_size) == record.size else {
+      discardDamaged(path, of: .blobs)
+      removeEntry(entryPath)
+      return nil
+    }
+    touch(descriptor, status)
+    blob.identity = VerifiedBlobs.Identity(status)
+    return OpenEntry(record: record, content: .blob(blob), store: self)
+  }
+
+  /// Removes an entry; false when there is none. Its blob stays until it is evicted: others may share it.
+  package func remove(_ key: CacheKey) -> Bool {
+    removeFile(layout.entry(key, scope: scope), of: .entries) > 0
+  }
+
+  /// How stale a file's access time may become. Coarse, because each update dirties an inode; fine enough, because
+  /// eviction is about hours and days.
+  private static let accessTimeGranularity: UInt64 = 60_000
+
+  private func touch(_ descriptor: CInt) {
+    var status = stat()
+    if fstat(descriptor, &status) == 0 { touch(descriptor, status) }
+  }
+
+  private func touch(_ descriptor: CInt, _ status: stat) {
+    let now = now()
+    guard now > milliseconds(status.st_atim) + Self.accessTimeGranularity else { return }
+    var times = (
+      timespec(tv_sec: Int(now / 1000), tv_nsec: Int(now % 1000) * 1_000_000), timespec(tv_sec: 0, tv_nsec: utimeOmit)
+    )
+    _ = withUnsafeBytes(of: &times) { futimens(descriptor, $0.bindMemory(to: timespec.self).baseAddress) }
+  }
+
+  /// Removes a file whose content is not what it should be, and counts it.
+  func discardDamaged(_ path: StoreLayout.RawPath, of tree: StoreLayout.Tree) {
+    removeFile(path, of: tree)
+    usage.add(1, to: .damaged)
+  }
+
+  func removeEntry(_ path: StoreLayout.RawPath) {
+    removeFile(path, of: .entries)
+  }
+
+  /// Removes a file and takes it out of the counters. Returns the bytes freed, 0 when there was none.
+  @discardableResult
+  func removeFile(_ path: UnsafePointer<CChar>, of tree: StoreLayout.Tree) -> UInt64 {
+    var status = stat()
+    guard lstat(path, &status) == 0, unlink(path) == 0 else { return 0 }
+    let size = Self.diskSize(status.st_size)
+    usage.add(-Int64(size), to: .bytes)
+    if tree == .entries { usage.add(-1, to: .entries) }
+    return size
+  }
+
+  /// What a file of this size takes on a disk of 4 KiB blocks.
+  static func diskSize(_ size: some BinaryInteger) -> UInt64 {
+    (UInt64(size) + 4095) / 4096 * 4096
+  }
+
+  /// The system's clock in milliseconds since 1970.
+  package static let systemTime: @Sendable () -> UInt64 = {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return milliseconds(time)
+  }
+}
+
+/// `UTIME_OMIT` of <sys/stat.h>, a macro that Swift does not import.
+private let utimeOmit = (1 << 30) - 2
+
+func milliseconds(_ time: timespec) -> UInt64 {
+  UInt64(max(0, time.tv_sec)) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+}

@@ -1,0 +1,217 @@
+import CStoreSupport
+import Synchronization
+import SystemPackage
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Takes in the body of one new entry. Nothing is visible before ``commit(duration:origin:mode:)``; a writer that is
+/// dropped leaves nothing behind. Any failure, a full disk above all, only means that the entry is not stored.
+package final class EntryWriter {
+  /// What to do when the key has an entry already.
+  package enum Mode: Sendable {
+    /// The new entry takes its place: for keys whose meaning grows, such as ccache's manifests.
+    case replace
+    /// The first stays: for keys that are computed from what they stand for.
+    case keepFirst
+  }
+
+  package enum Outcome: Sendable, Equatable {
+    case stored(bytes: UInt64)
+    /// There was an entry already, and the mode was ``Mode/keepFirst``.
+    case alreadyThere
+    case notStored(reason: String)
+  }
+
+  private let store: CacheStore
+  private let key: CacheKey
+  private let digest: any DigestComputing
+  private let checksum = Checksum.Stream()
+  private var size: UInt64 = 0
+  /// The beginning of the body, until it outgrows what fits into an entry's file.
+  private var buffer: [UInt8] = []
+  private var temporary: TemporaryFile?
+  private var failure: String?
+
+  init(store: CacheStore, key: CacheKey, digest: any DigestComputing) {
+    self.store = store
+    self.key = key
+    self.digest = digest
+  }
+
+  /// Takes the next bytes of the body. After a failure it does nothing.
+  package func write(_ bytes: UnsafeRawBufferPointer) {
+    guard failure == nil, !bytes.isEmpty else { return }
+    size += UInt64(bytes.count)
+    guard size <= store.maxSize else { return fail("larger than the whole cache") }
+    digest.update(bytes)
+    checksum.update(bytes)
+    do {
+      if temporary == nil, buffer.count + bytes.count <= EntryRecord.inlineFileSize {
+        buffer.append(contentsOf: bytes)
+        return
+      }
+      try spill()
+      try store.step(.writeTemporary)
+      try temporary?.write(bytes)
+    } catch {
+      fail("\(error)")
+    }
+  }
+
+  /// Moves what is buffered into a file.
+  private func spill() throws {
+    guard temporary == nil else { return }
+    try store.step(.createTemporary)
+    let file = try TemporaryFile(store.layout)
+    temporary = file
+    try buffer.withUnsafeBytes { try file.write($0) }
+    buffer = []
+  }
+
+  private func fail(_ reason: String) {
+    failure = reason
+    temporary = nil
+    buffer = []
+  }
+
+  /// Makes the entry visible.
+  ///
+  /// - Parameters:
+  ///   - duration: how long the tool took to make the body, in milliseconds; nil when not known.
+  ///   - origin: empty for this machine.
+  package func commit(duration: UInt32?, origin: String = "", mode: Mode) -> Outcome {
+    if let failure { return .notStored(reason: failure) }
+    var record = EntryRecord(
+      key: key, scope: store.scope, digest: digest.finish(), size: size, checksum: checksum.value,
+      created: store.now(), duration: duration, origin: String(origin.prefix(60)), inlineBody: nil)
+    do {
+      if temporary == nil, EntryRecord.isInline(size: buffer.count, headSize: record.headSize) {
+        record.inlineBody = buffer
+      } else {
+        try spill()
+        try publishBlob(record.digest)
+      }
+      return try publishEntry(record, mode: mode)
+    } catch {
+      return .notStored(reason: "\(error)")
+    }
+  }
+
+  private func publishBlob(_ digest: Digest) throws {
+    guard let file = temporary else { return }
+    let path = store.layout.blob(digest)
+    try store.step(.publishBlob)
+    if try file.publish(as: path) {
+      markVerified(path)
+      store.usage.add(Int64(CacheStore.diskSize(size)), to: .bytes)
+      return
+    }
+    // Equal bytes are stored once, unless what is there was cut short by a power failure.
+    var status = stat()
+    if stat(path, &status) == 0, UInt64(status.st_size) == size {
+      _ = utimensat(AT_FDCWD, path, nil, 0)
+      return
+    }
+    store.discardDamaged(path, of: .blobs)
+    if try file.publish(as: path) { store.usage.add(Int64(CacheStore.diskSize(size)), to: .bytes) }
+  }
+
+  /// A large blob that this process wrote need not be read again before it is handed out.
+  private func markVerified(_ path: StoreLayout.RawPath) {
+    var status = stat()
+    if stat(path, &status) == 0 { store.verified.insert(VerifiedBlobs.Identity(status)) }
+  }
+
+  private func publishEntry(_ record: EntryRecord, mode: Mode) throws -> Outcome {
+    let path = store.layout.entry(record.key, scope: record.scope)
+    try store.step(.createEntryFile)
+    let file = try TemporaryFile(store.layout)
+    let encoded = record.encoded
+    try store.step(.writeEntryFile)
+    try encoded.withUnsafeBytes { try file.write($0) }
+    try store.step(.publishEntry)
+    if try !file.publish(as: path) {
+      if mode == .keepFirst { return .alreadyThere }
+      // Removed and renamed, not replaced: ext4 starts writing a file to disk when it replaces another. In between the
+      // key is a miss.
+      try store.step(.removeOldEntry)
+      store.removeEntry(path)
+      guard try file.publish(as: path) else { return .alreadyThere }
+    }
+    try store.step(.count)
+    store.usage.add(Int64(CacheStore.diskSize(encoded.count)), to: .bytes)
+    store.usage.add(1, to: .entries)
+    return .stored(bytes: size)
+  }
+}
+
+extension CacheStore {
+  /// Begins a new entry.
+  package func makeWriter(key: CacheKey, digest: any DigestComputing) -> EntryWriter {
+    EntryWriter(store: self, key: key, digest: digest)
+  }
+}
+
+/// A file under `tmp`, removed with its owner unless it was published. A shared lock tells collectors of all processes
+/// that its writer lives.
+private final class TemporaryFile {
+  private let descriptor: CInt
+  private let path: StoreLayout.RawPath
+  private var isPublished = false
+  private static let counter = Atomic<UInt64>(0)
+
+  init(_ layout: StoreLayout) throws {
+    let number = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
+    path = layout.temporary(name: "\(getpid()).\(UInt32.random(in: 0...UInt32.max)).\(number)")
+    var descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    if descriptor < 0, errno == ENOENT {
+      // Somebody deleted the whole cache directory.
+      mkdir(StoreLayout.parent(of: StoreLayout.parent(of: path)), 0o700)
+      mkdir(StoreLayout.parent(of: path), 0o700)
+      descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    }
+    guard descriptor >= 0 else { throw Errno(rawValue: errno) }
+    self.descriptor = descriptor
+    flock(descriptor, LOCK_SH | LOCK_NB)
+  }
+
+  deinit {
+    close(descriptor)
+    if !isPublished { unlink(path) }
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer) throws {
+    var rest = bytes
+    while !rest.isEmpty {
+      let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw Errno(rawValue: errno)
+      }
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    }
+  }
+
+  /// Gives the file its final name. False: there is a file of that name, which stays.
+  func publish(as target: StoreLayout.RawPath) throws -> Bool {
+    if rename(to: target) { return true }
+    if errno == ENOENT {
+      let directory = StoreLayout.parent(of: target)
+      mkdir(StoreLayout.parent(of: directory), 0o700)
+      mkdir(directory, 0o700)
+      if rename(to: target) { return true }
+    }
+    if errno == EEXIST { return false }
+    throw Errno(rawValue: errno)
+  }
+
+  private func rename(to target: StoreLayout.RawPath) -> Bool {
+    guard fabrik_rename_noreplace(path, target) == 0 else { return false }
+    isPublished = true
+    return true
+  }
+}

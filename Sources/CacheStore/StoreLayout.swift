@@ -1,0 +1,75 @@
+import CStoreSupport
+import SystemPackage
+import SystemSupport
+
+/// Where the store's files lie. The file system is the index: a key leads to one path, so opening a store costs nothing
+/// however full it is, and there is no second place that could vouch for data that is gone.
+///
+///     v1/entries/ab/<hash of scope, namespace and key>   ``EntryRecord``
+///     v1/blobs/ab/<digest>                               the bytes
+///     v1/tmp/                                            what is being written
+///     v1/usage                                           ``UsageCounter``
+///     v1/collect.lock                                    held while evicting
+struct StoreLayout: Sendable {
+  let root: FilePath
+  private let prefix: [UInt8]
+
+  init(directory: FilePath) {
+    root = directory.appending("v1")
+    prefix = root.bytes
+  }
+
+  var usage: FilePath { root.appending("usage") }
+  var collectLock: FilePath { root.appending("collect.lock") }
+  var temporary: FilePath { root.appending("tmp") }
+
+  /// The two trees of hashed names.
+  enum Tree: String, CaseIterable {
+    case entries
+    case blobs
+  }
+
+  func directory(of tree: Tree) -> FilePath { root.appending(tree.rawValue) }
+
+  /// A path as `open` takes it, with its NUL.
+  typealias RawPath = [CChar]
+
+  func entry(_ key: CacheKey, scope: Scope) -> RawPath {
+    var identity = scope.tag
+    identity.append(UInt8(key.namespace.utf8.count))
+    identity.append(contentsOf: key.namespace.utf8)
+    identity.append(contentsOf: key.bytes)
+    let hash = identity.withUnsafeBytes { fabrik_xxh3_128($0.baseAddress, $0.count) }
+    var name = withUnsafeBytes(of: hash.high.bigEndian) { Hex.encodeBytes($0) }
+    name += withUnsafeBytes(of: hash.low.bigEndian) { Hex.encodeBytes($0) }
+    return path(.entries, name: name)
+  }
+
+  func blob(_ digest: Digest) -> RawPath {
+    path(.blobs, name: Hex.encodeBytes(digest.bytes))
+  }
+
+  func temporary(name: String) -> RawPath {
+    (prefix + Array("/tmp/\(name)".utf8) + [0]).map { CChar(bitPattern: $0) }
+  }
+
+  private func path(_ tree: Tree, name: [UInt8]) -> RawPath {
+    var path = RawPath()
+    path.reserveCapacity(prefix.count + name.count + 16)
+    for byte in prefix { path.append(CChar(bitPattern: byte)) }
+    path.append(CChar(bitPattern: UInt8(ascii: "/")))
+    for byte in tree.rawValue.utf8 { path.append(CChar(bitPattern: byte)) }
+    path.append(CChar(bitPattern: UInt8(ascii: "/")))
+    for byte in name.prefix(2) { path.append(CChar(bitPattern: byte)) }
+    path.append(CChar(bitPattern: UInt8(ascii: "/")))
+    for byte in name { path.append(CChar(bitPattern: byte)) }
+    path.append(0)
+    return path
+  }
+
+  /// The directory of a path made by this layout.
+  static func parent(of path: RawPath) -> RawPath {
+    guard let slash = path.lastIndex(of: CChar(bitPattern: UInt8(ascii: "/"))) else { return path }
+    return Array(path[..<slash]) + [0]
+  }
+}

@@ -1,0 +1,54 @@
+import CStoreSupport
+import SystemPackage
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// How much the store holds, kept by all processes together in one mapped page, so that nobody has to count files.
+///
+/// A process that is killed between publishing and counting leaves the numbers off by that one entry; every collection
+/// counts anew and corrects them.
+final class UsageCounter: Sendable {
+  private nonisolated(unsafe) let words: UnsafeMutablePointer<Int64>
+  private static let pageSize = 4096
+
+  /// The places of the numbers in the page.
+  enum Field: Int {
+    /// Bytes on disk, in whole blocks.
+    case bytes = 0
+    case entries = 1
+    /// Entries that were found damaged, since the store was made.
+    case damaged = 2
+    /// Entries that were evicted, since the store was made.
+    case evicted = 3
+  }
+
+  /// Maps the file, made when it is missing. Throws an `Errno`.
+  init(path: FilePath) throws {
+    let file = try FileDescriptor.open(
+      path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+    defer { try? file.close() }
+    guard ftruncate(file.rawValue, off_t(Self.pageSize)) == 0 else { throw Errno(rawValue: errno) }
+    let page = mmap(nil, Self.pageSize, PROT_READ | PROT_WRITE, MAP_SHARED, file.rawValue, 0)
+    guard let page, page != MAP_FAILED else { throw Errno(rawValue: errno) }
+    words = page.bindMemory(to: Int64.self, capacity: Self.pageSize / 8)
+    // A page without a block behind it would kill the process (SIGBUS) on the first store to it when the disk is full.
+    if posix_fallocate(file.rawValue, 0, off_t(Self.pageSize)) != 0 {
+      munmap(page, Self.pageSize)
+      throw Errno.noSpace
+    }
+  }
+
+  deinit { munmap(words, Self.pageSize) }
+
+  subscript(field: Field) -> Int64 {
+    fabrik_atomic_load(words + field.rawValue)
+  }
+
+  func add(_ delta: Int64, to field: Field) {
+    _ = fabrik_atomic_add(words + field.rawValue, delta)
+  }
+}

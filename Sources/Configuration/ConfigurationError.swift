@@ -1,0 +1,36 @@
+package import SystemPackage
+
+/// Something a user wrote is wrong. The description names the place and what to do about it.
+package struct ConfigurationError: Error, Equatable, CustomStringConvertible {
+  /// Where the wrong value stands.
+  package enum Place: Sendable, Equatable {
+    /// A file; line and column count from 1.
+    case file(FilePath, line: Int?, column: Int?)
+    case environment(name: String)
+    case flag(name: String)
+  }
+
+  package let place: Place
+  package let message: String
+
+  package init(_ place: Place, _ message: String) {
+    self.place = place
+    self.message = message
+  }
+
+  package var description: String {
+    "\(place): \(message)"
+  }
+}
+
+extension ConfigurationError.Place: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .file(let path, let line?, let column?): "\(path):\(line):\(column)"
+    case .file(let path, let line?, nil): "\(path):\(line)"
+    case .file(let path, nil, _): "\(path)"
+    case .environment(let name): "environment variable \(name)"
+    case .flag(let name): name
+    }
+  }
+}

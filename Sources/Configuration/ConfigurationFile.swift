@@ -1,0 +1,105 @@
+package import SystemPackage
+package import SystemSupport
+import TOMLKit
+
+/// A `.fabrik.toml`, checked against the list of keys.
+package enum ConfigurationFile {
+  /// Its name in a project.
+  package static let projectName = ".fabrik.toml"
+
+  /// Reads and checks a file. Throws the first thing that is wrong with it, with its position.
+  package static func read(
+    _ path: FilePath, environment: Environment, knownTools: [String]
+  ) throws(ConfigurationError) -> ConfigurationLayer {
+    let text: String
+    do {
+      text = try SmallFile.contents(path)
+    } catch {
+      throw ConfigurationError(.file(path, line: nil, column: nil), "cannot be read: \(error)")
+    }
+    return try parse(text, path: path, environment: environment, knownTools: knownTools)
+  }
+
+  static func parse(
+    _ text: String, path: FilePath, environment: Environment, knownTools: [String]
+  ) throws(ConfigurationError) -> ConfigurationLayer {
+    let document: TOMLTable
+    do {
+      document = try TOMLTable(string: text)
+    } catch let error as TOMLParseError {
+      let place = ConfigurationError.Place.file(path, line: error.source.begin.line, column: error.source.begin.column)
+      throw ConfigurationError(place, "not valid TOML: \(error.description)")
+    } catch {
+      throw ConfigurationError(.file(path, line: nil, column: nil), "not valid TOML: \(error)")
+    }
+    var reader = Reader(path: path, text: text, environment: environment, knownTools: knownTools)
+    return try reader.read(document)
+  }
+
+  private struct Reader {
+    let path: FilePath
+    let text: String
+    let environment: Environment
+    let knownTools: [String]
+    var layer = ConfigurationLayer()
+
+    mutating func read(_ document: TOMLTable) throws(ConfigurationError) -> ConfigurationLayer {
+      let tables = Array(Set(SettingKey.allCases.map(\.table))).sorted()
+      for tableName in document.keys {
+        guard tables.contains(tableName), let table = document[tableName]?.table else {
+          let known = tables.map { "[\($0)]" }.joined(separator: ", ")
+          let place = tables.contains(tableName) || document[tableName]?.table == nil
+            ? place("", tableName) : place(tableName, nil)
+          throw ConfigurationError(place, "unknown key or table '\(tableName)'; Fabrik knows the tables \(known)")
+        }
+        for name in table.keys {
+          guard let key = SettingKey(rawValue: "\(tableName).\(name)") else {
+            let known = SettingKey.allCases.filter { $0.table == tableName }.map(\.name).joined(separator: ", ")
+            throw ConfigurationError(
+              place(tableName, name), "unknown key '\(name)' in [\(tableName)]; known there: \(known)")
+          }
+          try take(key, from: table[name])
+        }
+      }
+      return layer
+    }
+
+    private mutating func take(_ key: SettingKey, from value: (any TOMLValueConvertible)?) throws(ConfigurationError) {
+      if key == .tools {
+        guard let tools = value?.table else { throw wrongType(key) }
+        for tool in tools.keys {
+          let place = place("exec.tools", tool)
+          guard let isOn = tools[tool]?.bool else {
+            throw ConfigurationError(place, "exec.tools.\(tool) takes true or false")
+          }
+          try layer.setTool("\(tool)=\(isOn)", from: place, knownTools: knownTools)
+        }
+        return
+      }
+      let written: String
+      if let string = value?.string {
+        do {
+          written = try VariableExpansion.expand(string, environment: environment)
+        } catch {
+          throw ConfigurationError(place(key.table, key.name), error.message)
+        }
+      } else if let number = value?.int, key == .maxSize || key == .linger {
+        written = String(number)
+      } else {
+        throw wrongType(key)
+      }
+      try layer.set(
+        key, to: written, from: place(key.table, key.name), relativeTo: path.removingLastComponent(),
+        knownTools: knownTools)
+    }
+
+    private func wrongType(_ key: SettingKey) -> ConfigurationError {
+      ConfigurationError(place(key.table, key.name), "\(key.rawValue) takes \(key.expectation)")
+    }
+
+    private func place(_ table: String, _ key: String?) -> ConfigurationError.Place {
+      let position = KeyLocator(text: text).position(table: table, key: key)
+      return .file(path, line: position?.line, column: position?.column)
+    }
+  }
+}

@@ -1,0 +1,63 @@
+package import SystemPackage
+
+/// The values that one source (a file, the environment, the flags) gives, each checked, all optional.
+package struct ConfigurationLayer: Sendable {
+  package var cacheDirectory: Setting<FilePath>?
+  package var maxSize: Setting<ByteSize>?
+  package var linger: Setting<Duration>?
+  package var statistics: Setting<StatisticsMode>?
+  package var statisticsFile: Setting<FilePath>?
+  package var tools: [String: Setting<Bool>] = [:]
+
+  package init() {}
+
+  /// Takes over one value given as text. Throws what is wrong with it.
+  package mutating func set(
+    _ key: SettingKey, to text: String, from place: ConfigurationError.Place, relativeTo base: FilePath,
+    knownTools: [String]
+  ) throws(ConfigurationError) {
+    let wrong = ConfigurationError(place, "\(key.rawValue) takes \(key.expectation), not '\(text)'")
+    switch key {
+    case .cacheDirectory:
+      guard !text.isEmpty else { throw wrong }
+      cacheDirectory = Setting(base.pushing(FilePath(text)).lexicallyNormalized(), from: place)
+    case .statisticsFile:
+      guard !text.isEmpty else { throw wrong }
+      statisticsFile = Setting(base.pushing(FilePath(text)).lexicallyNormalized(), from: place)
+    case .maxSize:
+      guard let size = ByteSize(text) else { throw wrong }
+      guard size.bytes >= Self.smallestCache else {
+        throw ConfigurationError(place, "cache.max_size must be at least 1MB, not '\(text)'")
+      }
+      maxSize = Setting(size, from: place)
+    case .linger:
+      guard let duration = Duration(text: text) else { throw wrong }
+      linger = Setting(duration, from: place)
+    case .statistics:
+      guard let mode = StatisticsMode(rawValue: text) else { throw wrong }
+      statistics = Setting(mode, from: place)
+    case .tools:
+      for item in text.split(separator: ",") { try setTool(item, from: place, knownTools: knownTools) }
+    }
+  }
+
+  /// Smaller than one ordinary object file, a cache would only cost time.
+  private static let smallestCache: UInt64 = 1_000_000
+
+  /// Takes over `NAME=on` or `NAME=off`.
+  package mutating func setTool(
+    _ text: some StringProtocol, from place: ConfigurationError.Place, knownTools: [String]
+  ) throws(ConfigurationError) {
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    let name = String(parts[0])
+    guard knownTools.contains(name) else {
+      let known = knownTools.joined(separator: ", ")
+      throw ConfigurationError(place, "unknown tool '\(name)'; Fabrik knows: \(known)")
+    }
+    switch parts.count == 2 ? parts[1] : "" {
+    case "on", "true": tools[name] = Setting(true, from: place)
+    case "off", "false": tools[name] = Setting(false, from: place)
+    default: throw ConfigurationError(place, "write \(name)=on or \(name)=off, not '\(text)'")
+    }
+  }
+}

@@ -1,0 +1,32 @@
+package import SystemPackage
+package import SystemSupport
+
+/// The values in force, and where each came from.
+package struct FabrikConfiguration: Sendable {
+  package let cacheDirectory: Setting<FilePath>
+  /// nil: 10 GB or a fifth of the free disk, whichever is less.
+  package let maxSize: Setting<ByteSize?>
+  package let linger: Setting<Duration>
+  package let statistics: Setting<StatisticsMode>
+  package let statisticsFile: Setting<FilePath?>
+  /// Only what was said; a tool that is absent is on.
+  package let tools: [String: Setting<Bool>]
+
+  /// - Parameter layers: the strongest first.
+  package init(layers: [ConfigurationLayer], paths: StandardPaths, environment: Environment) {
+    cacheDirectory = layers.lazy.compactMap(\.cacheDirectory).first ?? Setting(paths.cache)
+    let size = layers.lazy.compactMap(\.maxSize).first
+    maxSize = Setting(size?.value, from: size?.place)
+    // Runners of CI systems wait for, or kill, what outlives the step.
+    let defaultLinger = environment.nonEmpty("CI") == nil ? Duration.seconds(30) : .zero
+    linger = layers.lazy.compactMap(\.linger).first ?? Setting(defaultLinger)
+    statistics = layers.lazy.compactMap(\.statistics).first ?? Setting(.line)
+    let file = layers.lazy.compactMap(\.statisticsFile).first
+    statisticsFile = Setting(file?.value, from: file?.place)
+    tools = layers.reversed().reduce(into: [:]) { all, layer in all.merge(layer.tools) { $1 } }
+  }
+
+  package func isOn(tool: String) -> Bool {
+    tools[tool]?.value ?? true
+  }
+}

@@ -1,0 +1,39 @@
+package import SystemPackage
+package import SystemSupport
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Where this user's files go, by the XDG Base Directory Specification 0.8.
+package struct StandardPaths: Sendable {
+  /// The home directory; `/` when the environment names none.
+  package let home: FilePath
+  /// `$XDG_CACHE_HOME/fabrik`: may be deleted at any time.
+  package let cache: FilePath
+  /// `$XDG_CONFIG_HOME/fabrik`: what the user wrote.
+  package let config: FilePath
+  /// `$XDG_DATA_HOME/fabrik`: what must stay where it is.
+  package let data: FilePath
+
+  package init(environment: Environment) {
+    home = environment.absolutePath("HOME") ?? Self.homeOfUser() ?? "/"
+    cache = (environment.absolutePath("XDG_CACHE_HOME") ?? home.appending(".cache")).appending("fabrik")
+    config = (environment.absolutePath("XDG_CONFIG_HOME") ?? home.appending(".config")).appending("fabrik")
+    data = (environment.absolutePath("XDG_DATA_HOME") ?? home.appending(".local/share")).appending("fabrik")
+  }
+
+  /// The home of the user in /etc/passwd. A static program cannot ask NSS (`getpwuid`), and whoever has no `HOME` is
+  /// mostly a service user that is listed there.
+  private static func homeOfUser() -> FilePath? {
+    let user = String(getuid())
+    guard let text = SmallFile.read("/etc/passwd") else { return nil }
+    for line in text.split(separator: "\n") {
+      let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+      if fields.count >= 6, fields[2] == user, fields[5].hasPrefix("/") { return FilePath(String(fields[5])) }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,95 @@
+import SystemSupport
+
+/// One line on the control socket: a verb and named values, `verb name=value name=value\n`, with everything but
+/// letters, digits and `-._/:` percent-encoded. Text, so that it can be read in a trace; without JSON, so that the
+/// launcher needs no Foundation.
+package struct ControlMessage: Sendable, Equatable {
+  package let verb: String
+  package var fields: [String: String]
+
+  package init(_ verb: String, _ fields: [String: String] = [:]) {
+    self.verb = verb
+    self.fields = fields
+  }
+
+  /// A longer line is not one of ours; the receiver hangs up.
+  package static let maximumLength = 65536
+
+  /// The first message on a connection: opens a lease that lasts as long as the connection. Fields: `pid`, `id`,
+  /// `linger` (ms).
+  package static let lease = "lease"
+  /// The server's answer to `lease`. Until it has come, no tool's question has been answered.
+  package static let ready = "ready"
+  /// Ends the lease; the answer is `statistics`, with ``LeaseStatistics``.
+  package static let finish = "finish"
+  package static let statistics = "statistics"
+  /// Asks for the server's state without taking a lease; the answer is `status`.
+  package static let status = "status"
+  /// Asks the server to end when its last lease has; the answer is `ready`.
+  package static let retire = "retire"
+
+  package subscript(name: String) -> String? { fields[name] }
+
+  /// The line, with its newline. Fields are in the order of their names.
+  package var encoded: [UInt8] {
+    var line = Array(verb.utf8)
+    for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
+      line.append(UInt8(ascii: " "))
+      Self.escape(name, into: &line)
+      line.append(UInt8(ascii: "="))
+      Self.escape(value, into: &line)
+    }
+    line.append(UInt8(ascii: "\n"))
+    return line
+  }
+
+  /// Reads one line without its newline; nil when it is malformed.
+  package init?(line: some Sequence<UInt8>) {
+    let parts = Array(line).split(separator: UInt8(ascii: " "))
+    guard let first = parts.first, let verb = Self.unescape(first) else { return nil }
+    self.verb = verb
+    fields = [:]
+    for part in parts.dropFirst() {
+      guard let equals = part.firstIndex(of: UInt8(ascii: "=")), let name = Self.unescape(part[..<equals]),
+        let value = Self.unescape(part[(equals + 1)...])
+      else { return nil }
+      fields[name] = value
+    }
+  }
+
+  private static func isPlain(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+      UInt8(ascii: "/"), UInt8(ascii: ":"):
+      true
+    default: false
+    }
+  }
+
+  private static func escape(_ text: String, into line: inout [UInt8]) {
+    for byte in text.utf8 {
+      if isPlain(byte) {
+        line.append(byte)
+      } else {
+        line.append(UInt8(ascii: "%"))
+        line.append(contentsOf: Hex.encode(CollectionOfOne(byte)).utf8)
+      }
+    }
+  }
+
+  private static func unescape(_ bytes: ArraySlice<UInt8>) -> String? {
+    var result: [UInt8] = []
+    var rest = bytes
+    while let byte = rest.popFirst() {
+      if byte == UInt8(ascii: "%") {
+        guard rest.count >= 2, let value = Hex.decode(rest.prefix(2)) else { return nil }
+        result.append(value[0])
+        rest = rest.dropFirst(2)
+      } else {
+        result.append(byte)
+      }
+    }
+    return String(validating: result, as: UTF8.self)
+  }
+}

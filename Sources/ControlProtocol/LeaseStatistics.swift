@@ -1,0 +1,70 @@
+/// What the tools of one lease asked for and got.
+package struct LeaseStatistics: Sendable, Equatable {
+  /// Counts of one build tool.
+  package struct Tool: Sendable, Equatable {
+    package var lookups = 0
+    package var hits = 0
+
+    package init(lookups: Int = 0, hits: Int = 0) {
+      self.lookups = lookups
+      self.hits = hits
+    }
+  }
+
+  /// Reads that tools asked for. A compile job through ccache makes two: its manifest and its result.
+  package var lookups = 0
+  package var hits: [CacheLayerName: Int] = [:]
+  /// Entries taken into the local store.
+  package var stored = 0
+  /// Bytes of hits, by the layer they came from.
+  package var bytes: [CacheLayerName: Int64] = [:]
+  package var storedBytes: Int64 = 0
+  /// What the tools once needed to make what they now got, added up over all jobs, in milliseconds.
+  package var savedMilliseconds: Int64 = 0
+  /// What tools waited for layers beyond this machine, in milliseconds.
+  package var waitedMilliseconds: Int64 = 0
+  package var tools: [String: Tool] = [:]
+
+  package init() {}
+
+  package var hitCount: Int { hits.values.reduce(0, +) }
+
+  /// Lookups that no layer could answer.
+  package var misses: Int { lookups - hitCount }
+
+  /// Whether any tool asked for or stored anything.
+  package var isEmpty: Bool { lookups == 0 && stored == 0 }
+}
+
+extension LeaseStatistics {
+  /// The fields of a `statistics` message.
+  package var fields: [String: String] {
+    var fields = [
+      "lookups": String(lookups), "stored": String(stored), "stored.bytes": String(storedBytes),
+      "saved": String(savedMilliseconds), "waited": String(waitedMilliseconds),
+    ]
+    for (layer, count) in hits { fields["hits.\(layer.rawValue)"] = String(count) }
+    for (layer, count) in bytes { fields["bytes.\(layer.rawValue)"] = String(count) }
+    for (name, tool) in tools { fields["tool.\(name)"] = "\(tool.lookups):\(tool.hits)" }
+    return fields
+  }
+
+  /// What is absent or malformed counts as zero.
+  package init(fields: [String: String]) {
+    self.init()
+    func number<Number: FixedWidthInteger>(_ name: String) -> Number { fields[name].flatMap { Number($0) } ?? 0 }
+    lookups = number("lookups")
+    stored = number("stored")
+    storedBytes = number("stored.bytes")
+    savedMilliseconds = number("saved")
+    waitedMilliseconds = number("waited")
+    for layer in CacheLayerName.allCases {
+      if fields["hits.\(layer.rawValue)"] != nil { hits[layer] = number("hits.\(layer.rawValue)") }
+      if fields["bytes.\(layer.rawValue)"] != nil { bytes[layer] = number("bytes.\(layer.rawValue)") }
+    }
+    for (name, value) in fields where name.hasPrefix("tool.") {
+      let counts = value.split(separator: ":").map { Int($0) ?? 0 }
+      if counts.count == 2 { tools[String(name.dropFirst(5))] = Tool(lookups: counts[0], hits: counts[1]) }
+    }
+  }
+}

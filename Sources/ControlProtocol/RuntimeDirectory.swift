@@ -1,0 +1,55 @@
+package import SystemSupport
+package import SystemPackage
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// The directory of this user's sockets: `$XDG_RUNTIME_DIR/fabrik`, else `/tmp/fabrik-UID`. Whoever can enter it can use
+/// the cache, so it must belong to this user and be closed to all others.
+package struct RuntimeDirectory: Sendable {
+  package let path: FilePath
+
+  /// Why no directory can be used.
+  package struct Unusable: Error, CustomStringConvertible {
+    package let description: String
+  }
+
+  /// Makes the directory, or checks the one that is there. A runtime directory of another user (as under `sudo`) is
+  /// passed over.
+  package init(environment: Environment) throws(Unusable) {
+    var reasons: [String] = []
+    var candidates = [FilePath("/tmp/fabrik-\(geteuid())")]
+    if let runtime = environment.absolutePath("XDG_RUNTIME_DIR") {
+      candidates.insert(runtime.appending("fabrik"), at: 0)
+    }
+    for candidate in candidates {
+      // A socket's address holds 107 bytes, and the longest name below takes 34.
+      guard candidate.length <= 70 else {
+        reasons.append("\(candidate) is too long for a socket")
+        continue
+      }
+      do {
+        try Self.prepare(candidate)
+        path = candidate
+        return
+      } catch {
+        reasons.append("\(candidate): \(error)")
+      }
+    }
+    throw Unusable(description: reasons.joined(separator: "; "))
+  }
+
+  private static func prepare(_ path: FilePath) throws {
+    if path.withPlatformString({ mkdir($0, 0o700) }) != 0, errno != EEXIST { throw Errno(rawValue: errno) }
+    // lstat: a link that somebody else put into /tmp must not be followed.
+    let status = try FileSystem.status(path, followingLinks: false)
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw Unusable(description: "not a directory") }
+    guard status.st_uid == geteuid() else { throw Unusable(description: "belongs to user \(status.st_uid)") }
+    guard status.st_mode & 0o077 == 0 else {
+      throw Unusable(description: "is open to other users; run: chmod 700 \(path)")
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import CStoreSupport
+import SystemSupport
+package import SystemPackage
+
+/// Where one server is found. The name is a hash of what the server depends on, so that launchers with the same
+/// configuration meet at the same server, and the paths handed to tools are the same from one run to the next.
+package struct ServerInstance: Sendable {
+  /// What a server is started with.
+  package struct Parameters: Sendable, Equatable {
+    package let cacheDirectory: FilePath
+    /// Bytes; nil: the store's own choice.
+    package let maxSize: UInt64?
+
+    package init(cacheDirectory: FilePath, maxSize: UInt64?) {
+      self.cacheDirectory = cacheDirectory
+      self.maxSize = maxSize
+    }
+  }
+
+  /// Raised when launcher and server would no longer understand each other.
+  package static let protocolVersion = 1
+
+  package let directory: FilePath
+
+  package init(directory: FilePath) {
+    self.directory = directory
+  }
+
+  package init(runtime: RuntimeDirectory, parameters: Parameters) {
+    let size = parameters.maxSize.map { "\($0)" } ?? "auto"
+    let identity = Array("\(Self.protocolVersion)|\(fabrikVersion)|\(size)|".utf8) + parameters.cacheDirectory.bytes
+    let hash = identity.withUnsafeBytes { fabrik_xxh3_64($0.baseAddress, $0.count) }
+    directory = runtime.path.appending(Hex.encode(withUnsafeBytes(of: hash.bigEndian, Array.init)))
+  }
+
+  /// Held by a launcher while it joins or starts a server, and by a server while it decides to end.
+  package var lock: FilePath { directory.appending("lock") }
+  /// Leases and questions about the server: ``ControlMessage``.
+  package var controlSocket: FilePath { directory.appending("control.sock") }
+  /// ccache's storage helper protocol.
+  package var crshSocket: FilePath { directory.appending("crsh.sock") }
+  /// `PORT TOKEN` of the HTTP front end on 127.0.0.1, kept so that the next server can use them again.
+  package var httpEndpoint: FilePath { directory.appending("http") }
+  /// What went wrong in the server.
+  package var log: FilePath { directory.appending("server.log") }
+}
+
+/// This program's version, as `--version` shows it.
+package let fabrikVersion = "0.1.0"

@@ -1,0 +1,29 @@
+package import CacheStore
+import SystemSupport
+
+/// What ccache's two ways to a remote store have in common.
+///
+/// A result is written once; a manifest is overwritten each time a source file is seen with other headers. The two
+/// cannot be told apart by their keys, so every put replaces.
+package enum CCacheProtocol {
+  package static let namespace = "ccache"
+
+  /// ccache's keys are 20 bytes, a BLAKE3 hash (ccache 4.x, `core/cachekey`); the protocols allow other lengths.
+  package static func key(_ bytes: [UInt8]) -> CacheKey? {
+    CacheKey(namespace: namespace, bytes: bytes)
+  }
+
+  /// Where ccache's HTTP storage finds us.
+  package static let pathPrefix = "/ccache"
+
+  /// The key of a path in the layout `bazel`: `/ccache/ac/` and 64 hexadecimal digits, which are the key's 40 followed
+  /// by its first 24 once more. This layout writes keys in hexadecimal in all versions of ccache; the others do not.
+  package static func key(path: some StringProtocol) -> CacheKey? {
+    let prefix = "\(pathPrefix)/ac/"
+    guard path.utf8.count == prefix.utf8.count + 64, path.hasPrefix(prefix) else { return nil }
+    guard let bytes = Hex.decode(Array(path.utf8.suffix(64))), bytes[20...].elementsEqual(bytes[..<12]) else {
+      return nil
+    }
+    return key(Array(bytes[..<20]))
+  }
+}

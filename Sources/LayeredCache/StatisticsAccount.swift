@@ -1,0 +1,55 @@
+package import ControlProtocol
+import Synchronization
+
+/// The counts of one lease, written by all connections of its tools.
+package final class StatisticsAccount: Sendable {
+  /// Where a hit came from and what it was worth.
+  package struct Hit: Sendable {
+    package let layer: CacheLayerName
+    package let bytes: UInt64
+    /// Milliseconds the tool once took; nil when not known.
+    package let duration: UInt32?
+
+    package init(layer: CacheLayerName, bytes: UInt64, duration: UInt32?) {
+      self.layer = layer
+      self.bytes = bytes
+      self.duration = duration
+    }
+  }
+
+  private let statistics = Mutex(LeaseStatistics())
+
+  package init() {}
+
+  package var current: LeaseStatistics { statistics.withLock { $0 } }
+
+  /// Counts one lookup; `hit` is nil for a miss.
+  package func record(tool: String, hit: Hit?) {
+    statistics.withLock {
+      $0.lookups += 1
+      $0.tools[tool, default: .init()].lookups += 1
+      if let hit { $0.add(hit, 1, tool: tool) }
+    }
+  }
+
+  /// Turns a counted hit into a miss.
+  package func retractHit(tool: String, _ hit: Hit) {
+    statistics.withLock { $0.add(hit, -1, tool: tool) }
+  }
+
+  package func recordStored(bytes: UInt64) {
+    statistics.withLock {
+      $0.stored += 1
+      $0.storedBytes += Int64(bytes)
+    }
+  }
+}
+
+extension LeaseStatistics {
+  fileprivate mutating func add(_ hit: StatisticsAccount.Hit, _ sign: Int, tool: String) {
+    tools[tool, default: .init()].hits += sign
+    hits[hit.layer, default: 0] += sign
+    bytes[hit.layer, default: 0] += Int64(sign) * Int64(hit.bytes)
+    savedMilliseconds += Int64(sign) * Int64(hit.duration ?? 0)
+  }
+}

@@ -1,0 +1,107 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+package import SystemPackage
+
+/// The environment of a process, byte for byte and in order: names and values need not be UTF-8, and a name may occur
+/// twice (some programs take the first, some the last), so nothing that was not asked for is changed.
+package struct Environment: Sendable, Equatable {
+  /// `NAME=value`, without the final NUL.
+  package private(set) var entries: [[UInt8]]
+
+  package init(entries: [[UInt8]]) {
+    self.entries = entries
+  }
+
+  package init(_ values: KeyValuePairs<String, String> = [:]) {
+    entries = values.map { Array("\($0)=\($1)".utf8) }
+  }
+
+  /// Copies a NULL-terminated block as `execve` takes it.
+  package init(block: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) {
+    entries = []
+    var next = block
+    while let entry = next.pointee {
+      entries.append(Array(UnsafeRawBufferPointer(start: entry, count: strlen(entry))))
+      next += 1
+    }
+  }
+
+  /// The value as text, with bytes that are not UTF-8 replaced; nil when the name is absent.
+  package subscript(name: String) -> String? {
+    get { bytes(name).map { String(decoding: $0, as: UTF8.self) } }
+    set { setBytes(name, newValue.map { Array($0.utf8) }) }
+  }
+
+  /// The value's bytes; of a name that occurs twice, the first, as `getenv` does.
+  package func bytes(_ name: String) -> ArraySlice<UInt8>? {
+    let prefix = Array(name.utf8) + [UInt8(ascii: "=")]
+    return entries.first { $0.starts(with: prefix) }?.dropFirst(prefix.count)
+  }
+
+  /// A value that is set and not empty.
+  package func nonEmpty(_ name: String) -> String? {
+    self[name].flatMap { $0.isEmpty ? nil : $0 }
+  }
+
+  /// An absolute path; nil when the name is absent, empty or holds a relative path, as the XDG specification demands.
+  package func absolutePath(_ name: String) -> FilePath? {
+    guard let bytes = bytes(name), bytes.first == UInt8(ascii: "/") else { return nil }
+    return FilePath(bytes: bytes)
+  }
+
+  /// Replaces every occurrence of the name, at the place of the first; nil removes it.
+  package mutating func setBytes(_ name: String, _ value: [UInt8]?) {
+    let prefix = Array(name.utf8) + [UInt8(ascii: "=")]
+    let place = entries.firstIndex { $0.starts(with: prefix) }
+    entries.removeAll { $0.starts(with: prefix) }
+    if let value { entries.insert(prefix + value, at: min(place ?? entries.count, entries.count)) }
+  }
+
+  /// Calls `body` with a NULL-terminated block of the entries, valid during the call.
+  package func withBlock<Result>(_ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result) -> Result {
+    CStringArray(entries).withPointer(body)
+  }
+}
+
+/// A NULL-terminated array of C strings, freed with its owner.
+package final class CStringArray {
+  private let pointers: UnsafeMutableBufferPointer<UnsafeMutablePointer<CChar>?>
+
+  package init(_ strings: [[UInt8]]) {
+    pointers = .allocate(capacity: strings.count + 1)
+    for (index, string) in strings.enumerated() {
+      let copy = UnsafeMutablePointer<CChar>.allocate(capacity: string.count + 1)
+      for (offset, byte) in string.enumerated() { copy[offset] = CChar(bitPattern: byte) }
+      copy[string.count] = 0
+      pointers.initializeElement(at: index, to: copy)
+    }
+    pointers.initializeElement(at: strings.count, to: nil)
+  }
+
+  deinit {
+    for pointer in pointers { pointer?.deallocate() }
+    pointers.deallocate()
+  }
+
+  package func withPointer<Result>(
+    _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+  ) -> Result {
+    withExtendedLifetime(self) { body(UnsafePointer(pointers.baseAddress!)) }
+  }
+}
+
+extension FilePath {
+  /// A path of these bytes, up to the first NUL.
+  package init(bytes: some Sequence<UInt8>) {
+    let characters = bytes.prefix { $0 != 0 }.map { CChar(bitPattern: $0) } + [0]
+    self = characters.withUnsafeBufferPointer { FilePath(platformString: $0.baseAddress!) }
+  }
+
+  /// The path's bytes, without a final NUL.
+  package var bytes: [UInt8] {
+    withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
+  }
+}

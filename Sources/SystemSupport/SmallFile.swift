@@ -1,0 +1,47 @@
+package import SystemPackage
+
+/// Reading and replacing files of a few kilobytes without Foundation.
+package enum SmallFile {
+  /// More than any configuration or state file of a sane size; what is longer is not one.
+  static let limit = 1 << 20
+
+  /// The whole file as text; nil when it cannot be read or is larger than 1 MiB.
+  package static func read(_ path: FilePath) -> String? {
+    try? contents(path)
+  }
+
+  /// The whole file as text. Throws an `Errno`.
+  package static func contents(_ path: FilePath) throws -> String {
+    let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+    defer { try? file.close() }
+    var bytes: [UInt8] = []
+    while bytes.count <= limit {
+      let count = try withUnsafeTemporaryAllocation(byteCount: 65536, alignment: 1) { buffer in
+        let count = try file.read(into: buffer)
+        bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        return count
+      }
+      if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+    }
+    throw Errno.fileTooLarge
+  }
+
+  /// Writes a new file and moves it over `path`, so that a reader sees the old text or the new. Throws an `Errno`.
+  package static func replace(_ path: FilePath, with text: String, permissions: FilePermissions = .ownerReadWrite)
+    throws
+  {
+    var temporary = path
+    temporary.removeLastComponent()
+    let unique = "\(path.lastComponent?.string ?? "file").\(UInt64.random(in: 0...UInt64.max)).tmp"
+    temporary.append(unique)
+    let file = try FileDescriptor.open(
+      temporary, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec], permissions: permissions)
+    do {
+      try file.closeAfter { _ = try file.writeAll(text.utf8) }
+      try FileSystem.rename(temporary, to: path)
+    } catch {
+      try? FileSystem.remove(temporary)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import CacheServer
+import SystemSupport
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+// Started by `fabrik`, with its listening sockets as descriptors 3 to 5 and nothing else.
+guard let options = ServerOptions(arguments: Array(CommandLine.arguments.dropFirst())) else {
+  StandardStream.error.write(line: "fabrik-server is started by fabrik; see 'fabrik help exec'")
+  exit(125)
+}
+do {
+  try await CacheServer(options: options).run()
+  exit(0)
+} catch {
+  CacheServer.reportStartFailure(error, to: options.instance)
+  exit(1)
+}
