@@ -1,8 +1,9 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
 
-/// Settings of every Swift target: language mode 6 comes from the tools version.
-let strict: [SwiftSetting] = [
+/// Settings of every Swift target: language mode 6 comes from the tools version. In CI warnings are errors.
+let strict: [SwiftSetting] =
+  (Context.environment["FABRIK_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]) + [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("InternalImportsByDefault"),
@@ -74,7 +75,11 @@ let package = Package(
       ],
       swiftSettings: strict, linkerSettings: launcherLinking),
     .executableTarget(
-      name: "fabrik-server", dependencies: ["CacheServer", "SystemSupport"], swiftSettings: strict, linkerSettings: serverLinking),
+      name: "fabrik-server", dependencies: ["CacheServer", "SystemSupport"], swiftSettings: strict,
+      linkerSettings: serverLinking),
+
+    // The built programs, as a user meets them.
+    .testTarget(name: "IntegrationTests", dependencies: ["SystemSupport"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

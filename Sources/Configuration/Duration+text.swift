@@ -20,11 +20,13 @@ extension Duration {
     Double(components.seconds) + Double(components.attoseconds) / 1e18
   }
 
-  /// As people say it: `850 ms`, `4.2s`, `3m 12s`, `2h 05m`.
+  /// As people say it: `850 ms`, `4.2s`, `30s`, `3m 12s`, `2h 05m`.
   package var spoken: String {
     let seconds = inSeconds
     if seconds < 0.9995 { return "\(Int((seconds * 1000).rounded())) ms" }
-    if seconds < 59.95 { return "\(Quantity.format(seconds, decimals: 1))s" }
+    if seconds < 59.95 {
+      return "\(Quantity.format(seconds, decimals: seconds == seconds.rounded() ? 0 : 1))s"
+    }
     let whole = Int(seconds.rounded())
     if whole < 3600 { return "\(whole / 60)m \(Self.twoDigits(whole % 60))s" }
     return "\(whole / 3600)h \(Self.twoDigits(whole / 60 % 60))m"

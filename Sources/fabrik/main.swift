@@ -16,8 +16,7 @@ if CommandLine.argc > 1, strcmp(CommandLine.unsafeArgv[1]!, "exec") == 0 {
     return Array(UnsafeRawBufferPointer(start: argument, count: strlen(argument)))
   }
   let first = arguments.first.map { String(decoding: $0, as: UTF8.self) }
-  if first != "--help", first != "-h" {
-    ExecSession.run(arguments: arguments, environment: Environment(block: fabrik_environ()))
-  }
+  if first == "--help" || first == "-h" { FabrikCommand.printExecHelp() }
+  ExecSession.run(arguments: arguments, environment: Environment(block: fabrik_environ()))
 }
-print("later")
+FabrikCommand.start()

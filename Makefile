@@ -1,0 +1,74 @@
+# make demo     install what is missing, build, and build a real C project twice
+# make test     build and run all tests
+# make bench    measure, and print the table of the README
+# make install  PREFIX=/usr/local
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SWIFT ?= swift
+SHELL := /bin/bash -o pipefail
+
+RELEASE := .build/release
+SWIFT_FLAGS ?=
+RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
+# The linker's remarks on static linking, about functions that fabrik does not call.
+QUIET_LINKER := { grep -v -e "_ThreadLocal.swift.o" -e "^warning: .*mktemp" || true; }
+
+.PHONY: build demo test test-unit lint format bench check-real completions install uninstall dependencies test-dependencies
+
+build: dependencies
+	$(SWIFT) build $(RELEASE_FLAGS) 2>&1 | $(QUIET_LINKER)
+
+# Nothing is installed, and no password asked for, where all is there already.
+dependencies:
+	@scripts/install-dependencies build
+
+test-dependencies:
+	@scripts/install-dependencies build test
+
+demo: build
+	@scripts/install-dependencies demo
+	@scripts/demo
+
+# The tests run the release binaries as well as the libraries.
+test: test-dependencies
+	$(SWIFT) build $(RELEASE_FLAGS) 2>&1 | $(QUIET_LINKER)
+	FABRIK_TEST_BINARIES="$(CURDIR)/$(RELEASE)" $(SWIFT) test $(SWIFT_FLAGS)
+
+lint:
+	$(SWIFT) format lint --recursive --strict Package.swift Sources Tests
+	sh -n shims/fabrik-shim scripts/install-dependencies
+	bash -n scripts/demo
+
+format:
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+
+bench: build
+	@scripts/install-dependencies test
+	python3 Benchmarks/run.py
+
+check-real: build
+	@scripts/install-dependencies test
+	python3 Benchmarks/real_builds.py
+
+completions: build
+	$(RELEASE)/fabrik completions bash > completions/fabrik.bash
+	$(RELEASE)/fabrik completions zsh > completions/_fabrik
+	$(RELEASE)/fabrik completions fish > completions/fabrik.fish
+
+install: build
+	install -D -m 755 $(RELEASE)/fabrik $(DESTDIR)$(PREFIX)/bin/fabrik
+	install -D -m 755 $(RELEASE)/fabrik-server $(DESTDIR)$(PREFIX)/libexec/fabrik/fabrik-server
+	install -D -m 755 shims/fabrik-shim $(DESTDIR)$(PREFIX)/libexec/fabrik/shims/fabrik-shim
+	for name in $$(cat shims/names); do \
+	  ln -sf fabrik-shim $(DESTDIR)$(PREFIX)/libexec/fabrik/shims/$$name; done
+	install -D -m 644 completions/fabrik.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/fabrik
+	install -D -m 644 completions/_fabrik $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_fabrik
+	install -D -m 644 completions/fabrik.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fabrik.fish
+	install -D -m 644 docs/fabrik.1 $(DESTDIR)$(PREFIX)/share/man/man1/fabrik.1
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/fabrik $(DESTDIR)$(PREFIX)/share/bash-completion/completions/fabrik \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_fabrik $(DESTDIR)$(PREFIX)/share/man/man1/fabrik.1 \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fabrik.fish
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/fabrik

@@ -1,0 +1,115 @@
+import ArgumentParser
+import CacheStore
+import Configuration
+import SystemPackage
+import SystemSupport
+
+/// `fabrik cache`: looks after the local store.
+struct CacheCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cache",
+    abstract: "Look after the local cache.",
+    subcommands: [Stats.self, Collect.self, Verify.self, Clear.self, Path.self])
+
+  /// How full the cache is.
+  struct Stats: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show how full the cache is.")
+
+    @OptionGroup var options: ConfigurationOption
+    @OptionGroup var format: FormatOption
+
+    func run() throws {
+      let store = try World(named: options.config).openStore()
+      let summary = store.summary
+      format.print(
+        [
+          ("path", .string(store.directory.string)), ("entries", .integer(summary.entries)),
+          ("bytes", .integer(summary.bytes)), ("max_bytes", .integer(summary.maxSize)),
+          ("evicted", .integer(summary.evicted)), ("damaged", .integer(summary.damaged)),
+        ],
+        lines: [
+          "path      \(store.directory)",
+          "entries   \(summary.entries)",
+          "size      \(ByteSize(bytes: summary.bytes)) of at most \(ByteSize(bytes: summary.maxSize))",
+          "evicted   \(summary.evicted) since the cache was made",
+          "damaged   \(summary.damaged) found and removed since the cache was made",
+        ])
+    }
+  }
+
+  /// Evicts what is too much.
+  struct Collect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "gc", abstract: "Remove what was not used for longest, if the cache is over its limit.")
+
+    @OptionGroup var options: ConfigurationOption
+    @OptionGroup var format: FormatOption
+
+    func run() throws {
+      let store = try World(named: options.config).openStore()
+      let collection: CacheStore.Collection?
+      do {
+        collection = try store.collect()
+      } catch {
+        throw CommandFailure(description: "\(store.directory): \(error)")
+      }
+      guard let collection else {
+        throw CommandFailure(description: "another process is tidying this cache at the moment; nothing was done")
+      }
+      format.print(
+        [
+          ("removed_bytes", .integer(collection.removedBytes)), ("bytes", .integer(collection.remainingBytes)),
+          ("entries", .integer(collection.remainingEntries)),
+        ],
+        lines: [
+          "removed \(ByteSize(bytes: collection.removedBytes)); "
+            + "\(collection.remainingEntries) entries with \(ByteSize(bytes: collection.remainingBytes)) remain"
+        ])
+    }
+  }
+
+  /// Reads everything.
+  struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Read every entry and remove those that are damaged.")
+
+    @OptionGroup var options: ConfigurationOption
+    @OptionGroup var format: FormatOption
+
+    func run() throws {
+      let result = try World(named: options.config).openStore().verify()
+      format.print(
+        [
+          ("sound", .integer(result.soundEntries)), ("damaged", .integer(result.damagedEntries)),
+          ("without_blob", .integer(result.entriesWithoutBlob)),
+        ],
+        lines: [
+          "\(result.soundEntries) entries are sound; \(result.damagedEntries) were damaged and "
+            + "\(result.entriesWithoutBlob) had lost their content: removed"
+        ])
+    }
+  }
+
+  /// Removes everything.
+  struct Clear: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Remove every entry.")
+
+    @OptionGroup var options: ConfigurationOption
+
+    func run() throws {
+      let freed = try World(named: options.config).openStore().clear()
+      StandardStream.output.write(line: "removed \(ByteSize(bytes: freed))")
+    }
+  }
+
+  /// Where it is.
+  struct Path: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Print the directory of the cache.")
+
+    @OptionGroup var options: ConfigurationOption
+
+    func run() throws {
+      StandardStream.output.write(line: try World(named: options.config).configuration.cacheDirectory.value.string)
+    }
+  }
+}

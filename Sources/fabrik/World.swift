@@ -1,0 +1,53 @@
+import ArgumentParser
+import BuildTools
+import CSpawn
+import CacheStore
+import Configuration
+import SystemPackage
+import SystemSupport
+
+/// The configuration in force where the command runs.
+struct World {
+  let environment: Environment
+  let loaded: ConfigurationLoader.Result
+
+  /// - Parameter named: the file of `--config`.
+  init(named: String?) throws {
+    environment = Environment(block: fabrik_environ())
+    let directory = try FileSystem.currentDirectory()
+    let loader = ConfigurationLoader(
+      environment: environment, workingDirectory: directory, knownTools: BuildTools.names)
+    loaded = try loader.load(named: named.map { FilePath($0) })
+  }
+
+  var configuration: FabrikConfiguration { loaded.configuration }
+
+  /// Opens the store, made when it is missing.
+  func openStore() throws -> CacheStore {
+    for problem in loaded.problems { StandardStream.error.write(line: "fabrik: \(problem); it is ignored") }
+    let directory = configuration.cacheDirectory.value
+    do {
+      return try CacheStore(directory: directory, maxSize: configuration.maxSize.value?.bytes)
+    } catch {
+      throw CommandFailure(description: "the cache in \(directory) cannot be opened: \(error)")
+    }
+  }
+}
+
+/// `--config`, for every command that reads the configuration.
+struct ConfigurationOption: ParsableArguments {
+  @Option(help: ArgumentHelp("Use this file instead of .fabrik.toml.", valueName: "file"), completion: .file())
+  var config: String?
+}
+
+/// `--json`, for every command that prints values.
+struct FormatOption: ParsableArguments {
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  /// Prints the object, or the lines for people.
+  func print(_ object: [(String, JSONText)], lines: [String]) {
+    let text = json ? [JSONText.object(object).text] : lines
+    for line in text { StandardStream.output.write(line: line) }
+  }
+}
