@@ -4,10 +4,10 @@ import PackageDescription
 /// Settings of every Swift target: language mode 6 comes from the tools version. In CI warnings are errors.
 let strict: [SwiftSetting] =
   (Context.environment["FABRIK_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]) + [
-  .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("MemberImportVisibility"),
-  .enableUpcomingFeature("InternalImportsByDefault"),
-]
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+  ]
 
 /// `fabrik` is started once per build and, through shims, once per tool: as a fully static program it starts as fast
 /// as `/bin/true`; dynamic linking of the Swift runtime alone adds 1–3 ms. It uses nothing that needs dlopen or NSS.
@@ -50,7 +50,8 @@ let package = Package(
       name: "ControlProtocol", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
     .target(name: "CacheStore", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
     .target(name: "LayeredCache", dependencies: ["CacheStore", "ControlProtocol"], swiftSettings: strict),
-    .target(name: "FrontEnds", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport"], swiftSettings: strict),
+    .target(
+      name: "FrontEnds", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport"], swiftSettings: strict),
     .target(
       name: "CacheServer",
       dependencies: [
@@ -60,17 +61,22 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       swiftSettings: strict),
-    .target(name: "BuildTools", dependencies: ["Configuration", "CStoreSupport", "SystemSupport", system], swiftSettings: strict),
+    .target(
+      name: "BuildTools", dependencies: ["Configuration", "CStoreSupport", "SystemSupport", system],
+      swiftSettings: strict),
     .target(
       name: "BuildLauncher",
-      dependencies: ["BuildTools", "Configuration", "ControlProtocol", "CSpawn", "CStoreSupport", "SystemSupport", system],
+      dependencies: [
+        "BuildTools", "Configuration", "ControlProtocol", "CSpawn", "CStoreSupport", "SystemSupport", system,
+      ],
       swiftSettings: strict),
 
     // Programs: parse, call, print.
     .executableTarget(
       name: "fabrik",
       dependencies: [
-        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol", "SystemSupport", system,
+        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol", "SystemSupport",
+        system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict, linkerSettings: launcherLinking),

@@ -11,7 +11,7 @@ struct BuildEnvironment {
   private(set) var wirings: [(tool: any BuildTool.Type, wiring: Wiring)] = []
 
   init(
-    context: BuildContext, configuration: FabrikConfiguration, links: LinkDirectory, isDryRun: Bool = false
+    context: BuildContext, configuration: FabrikConfiguration, links: LinkDirectory
   ) {
     environment = context.environment
     var path: [[UInt8]] = []
@@ -27,7 +27,9 @@ struct BuildEnvironment {
         environment[variable.name] = variable.value
         injected.append((variable.name, variable.value ?? ""))
       }
-      if let wanted = wiring.links, let directory = try? links.path(for: wanted) { path.append(directory.bytes) }
+      if let wanted = wiring.links, let directory = Self.directory(for: wanted, in: links, or: context.scratch) {
+        path.append(directory.bytes)
+      }
     }
     guard !wirings.allSatisfy({ $0.wiring.state != .wired }) else { return }
     if !path.isEmpty {
@@ -36,6 +38,12 @@ struct BuildEnvironment {
       environment.setBytes("PATH", value)
       injected.append(("PATH", String(decoding: value, as: UTF8.self)))
     }
-    Session.mark(&environment, injected: injected.map(\.name).filter { $0 != "PATH" })
+    let directories = path.map { String(decoding: $0, as: UTF8.self) }
+    Session.mark(&environment, injected: injected.map(\.name).filter { $0 != "PATH" } + directories)
+  }
+
+  /// A home that cannot be written still leaves the runtime directory, where the links are lost at logout.
+  private static func directory(for wanted: Wiring.Links, in links: LinkDirectory, or scratch: FilePath) -> FilePath? {
+    (try? links.path(for: wanted)) ?? (try? LinkDirectory(root: scratch.appending("links")).path(for: wanted))
   }
 }

@@ -51,17 +51,13 @@ package struct ExecSession {
     if Session.isNested(environment: environment, processes: processes) {
       Self.replaceProcess(by: options.command, environment: environment)
     }
-    Session.clean(&environment, linkDirectories: Self.links(paths).root)
+    Session.clean(&environment)
     self.environment = environment
     let loader = ConfigurationLoader(
       environment: environment, workingDirectory: workingDirectory, knownTools: BuildTools.names)
     let loaded = try loader.load(named: options.configFile, flags: options.flags)
     configuration = loaded.configuration
     for problem in loaded.problems { say("\(problem); it is ignored") }
-  }
-
-  private static func links(_ paths: StandardPaths) -> LinkDirectory {
-    LinkDirectory(root: paths.data.appending("links"))
   }
 
   /// Everything is set up by the outer `exec`, which also counts and reports: the command takes this process's place.
@@ -133,7 +129,8 @@ package struct ExecSession {
         crshSocket: instance.crshSocket, httpPort: endpoint.port, httpToken: endpoint.bearer(lease: lease)),
       projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
       host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory))
-    return BuildEnvironment(context: context, configuration: configuration, links: Self.links(paths))
+    return BuildEnvironment(
+      context: context, configuration: configuration, links: LinkDirectory(root: paths.data.appending("links")))
   }
 
   private func runWired(_ access: consuming ServerAccess, _ instance: ServerInstance) -> Never {

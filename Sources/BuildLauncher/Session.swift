@@ -14,7 +14,7 @@ import SystemSupport
 struct Session {
   /// `PID` of the launcher.
   static let variable = "FABRIK_SESSION"
-  /// The names of the variables that were injected, with colons between.
+  /// What was injected, with colons between: names of variables, and directories (beginning with a slash) of PATH.
   static let injectedVariable = "FABRIK_INJECTED"
 
   /// Whether this process is part of a build that a running `fabrik exec` has set up.
@@ -24,15 +24,15 @@ struct Session {
   }
 
   /// Removes what an earlier session left.
-  static func clean(_ environment: inout Environment, linkDirectories: FilePath) {
-    guard let names = environment[injectedVariable] else { return }
-    for name in names.split(separator: ":") { environment[String(name)] = nil }
+  static func clean(_ environment: inout Environment) {
+    guard let injected = environment[injectedVariable]?.split(separator: ":") else { return }
+    for name in injected where !name.hasPrefix("/") { environment[String(name)] = nil }
     environment[injectedVariable] = nil
     environment[variable] = nil
+    let directories = injected.filter { $0.hasPrefix("/") }.map { Array($0.utf8) }
     guard let path = environment.bytes("PATH") else { return }
-    let prefix = linkDirectories.bytes + [UInt8(ascii: "/")]
     let kept = path.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
-      .filter { !$0.starts(with: prefix) }
+      .filter { !directories.contains(Array($0)) }
     environment.setBytes("PATH", Array(kept.joined(separator: [UInt8(ascii: ":")])))
   }
 

@@ -42,7 +42,9 @@ package struct CacheServer: Sendable {
     let launchers = ActivityCount()
     let transfers = ActivityCount()
     let lifecycle = ServerLifecycle(instance: options.instance, transfers: transfers) {
-      let quiet = controlLoop.submit { launchers.current == 0 && !Self.isConnectionWaiting(on: ServerOptions.controlDescriptor) }
+      let quiet = controlLoop.submit {
+        launchers.current == 0 && !Self.isConnectionWaiting(on: ServerOptions.controlDescriptor)
+      }
       return (try? await quiet.get()) ?? false
     }
     let server = ServerContext(
@@ -75,7 +77,8 @@ package struct CacheServer: Sendable {
     try await ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: Self.backlog)
       .childChannelOption(
-        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: 1 << 18))
+        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: 1 << 18)
+      )
       .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try connect(channel) } }
       .withBoundSocket(descriptor).get()
   }

@@ -48,7 +48,8 @@ package enum ConfigurationFile {
       for tableName in document.keys {
         guard tables.contains(tableName), let table = document[tableName]?.table else {
           let known = tables.map { "[\($0)]" }.joined(separator: ", ")
-          let place = tables.contains(tableName) || document[tableName]?.table == nil
+          let place =
+            tables.contains(tableName) || document[tableName]?.table == nil
             ? place("", tableName) : place(tableName, nil)
           throw ConfigurationError(place, "unknown key or table '\(tableName)'; Fabrik knows the tables \(known)")
         }

@@ -1,5 +1,5 @@
-package import SystemSupport
 package import SystemPackage
+package import SystemSupport
 
 #if canImport(Glibc)
   import Glibc

@@ -1,6 +1,6 @@
 import CStoreSupport
-import SystemSupport
 package import SystemPackage
+import SystemSupport
 
 /// Where one server is found. The name is a hash of what the server depends on, so that launchers with the same
 /// configuration meet at the same server, and the paths handed to tools are the same from one run to the next.

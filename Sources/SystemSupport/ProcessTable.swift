@@ -1,9 +1,10 @@
+import SystemPackage
+
 #if canImport(Glibc)
   package import Glibc
 #else
   package import Darwin
 #endif
-import SystemPackage
 
 /// What the system knows of running processes.
 package protocol ProcessTable: Sendable {

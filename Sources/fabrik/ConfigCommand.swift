@@ -46,7 +46,8 @@ struct ConfigCommand: ParsableCommand {
       guard world.loaded.problems.isEmpty else { throw ExitCode(125) }
       let files = world.loaded.files.map(\.string)
       StandardStream.output.write(
-        line: files.isEmpty ? "there is no configuration file; the defaults apply" : "fine: \(files.joined(separator: ", "))")
+        line: files.isEmpty
+          ? "there is no configuration file; the defaults apply" : "fine: \(files.joined(separator: ", "))")
     }
   }
 

@@ -67,7 +67,8 @@ struct TerminalTests {
   @Test(arguments: prefixes)
   func `a command reads lines and single keys from the terminal`(prefix: String) throws {
     let terminal = try Terminal(sandbox: try Sandbox())
-    terminal.enter(prefix + "bash -c 'read -p \"na\"\"me? \" name; read -rsn1 -p \"ke\"\"y? \" key; echo \"<$name,$key>\"'")
+    terminal.enter(
+      prefix + "bash -c 'read -p \"na\"\"me? \" name; read -rsn1 -p \"ke\"\"y? \" key; echo \"<$name,$key>\"'")
     try terminal.expect("name? ")
     terminal.enter("Ada")
     try terminal.expect("key? ")
@@ -91,7 +92,8 @@ struct TerminalTests {
   func `closing the window hangs up on the command`(prefix: String) throws {
     let sandbox = try Sandbox()
     let terminal = try Terminal(sandbox: sandbox)
-    terminal.enter(prefix + "bash -c 'echo $$ > pid; trap \"echo hup > hup; exit\" HUP; echo go''ing; while :; do sleep 0.05; done'")
+    terminal.enter(
+      prefix + "bash -c 'echo $$ > pid; trap \"echo hup > hup; exit\" HUP; echo go''ing; while :; do sleep 0.05; done'")
     try terminal.expect("going")
     terminal.hangUp()
     try eventually("the command hears SIGHUP") { access("\(sandbox.path)/hup", F_OK) == 0 }

@@ -14,7 +14,8 @@ final class Sandbox {
     ?? URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent().path
 
   static let repository = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .path
 
   init() throws {
     var template = Array("/tmp/fabrik-test.XXXXXX".utf8CString)
@@ -45,6 +46,7 @@ final class Sandbox {
   }
 
   /// Runs a bash script in `work`, standard input at its end.
+  @discardableResult
   func run(_ script: String, environment changes: KeyValuePairs<String, String> = [:]) throws -> Outcome {
     try run(["bash", "-c", script], environment: changes)
   }

@@ -1,0 +1,171 @@
+import Foundation
+import Glibc
+import SystemSupport
+import Testing
+
+/// The background server as launchers see it.
+@Suite(.timeLimit(.minutes(5)))
+struct ServerTests {
+  @Test func `a second exec joins the server of the first`() throws {
+    let sandbox = try Sandbox()
+    _ = try sandbox.run("fabrik exec --linger 60s -- true")
+    let first = sandbox.servers()
+    #expect(first.count == 1)
+    _ = try sandbox.run("fabrik exec --linger 60s -- true")
+    #expect(sandbox.servers() == first)
+  }
+
+  @Test func `many that start together share one server`() throws {
+    let sandbox = try Sandbox()
+    let outcome = try sandbox.run(
+      "for i in $(seq 20); do fabrik exec --linger 60s -- sh -c 'echo ok' & done; wait")
+    #expect(outcome.output == String(repeating: "ok\n", count: 20))
+    #expect(outcome.errors == "")
+    #expect(sandbox.servers().count == 1)
+  }
+
+  @Test func `another configuration has another server`() throws {
+    let sandbox = try Sandbox()
+    _ = try sandbox.run(
+      "fabrik exec --linger 60s -- true; FABRIK_CACHE_DIR=$HOME/other fabrik exec --linger 60s -- true")
+    #expect(sandbox.servers().count == 2)
+  }
+
+  @Test(arguments: ["0", "300ms"])
+  func `the server ends after its linger and takes its sockets along`(linger: String) throws {
+    let sandbox = try Sandbox()
+    _ = try sandbox.run("fabrik exec --linger \(linger) -- true")
+    try sandbox.waitForServersToEnd()
+    let left = try sandbox.run("find $XDG_RUNTIME_DIR -name '*.sock'")
+    #expect(left.output == "")
+  }
+
+  @Test func `in CI the server does not linger`() throws {
+    let sandbox = try Sandbox()
+    sandbox.environment["FABRIK_LINGER"] = nil
+    _ = try sandbox.run("fabrik exec -- true", environment: ["CI": "true"])
+    try sandbox.waitForServersToEnd()
+  }
+
+  @Test func `the server stays while a lease is held`() throws {
+    let sandbox = try Sandbox()
+    let outcome = try sandbox.run(
+      """
+      fabrik exec --linger 60s -- sh -c 'touch ready; while ! [ -e stop ]; do sleep 0.02; done' &
+      while ! [ -e ready ]; do sleep 0.02; done
+      fabrik exec --linger 0 -- true; fabrik exec --linger 0 -- true
+      sleep 0.3; pgrep -c -f "fabrik-server --instance $XDG_RUNTIME_DIR/"; touch stop; wait
+      """)
+    #expect(outcome.output == "1\n")
+  }
+
+  @Test func `a launcher that is killed gives up its lease`() throws {
+    let sandbox = try Sandbox()
+    _ = try sandbox.run(
+      """
+      fabrik exec --linger 0 -- sh -c 'touch ready; exec sleep 60' & 
+      while ! [ -e ready ]; do sleep 0.02; done; kill -KILL $!; wait $! 2>/dev/null
+      """)
+    try sandbox.waitForServersToEnd()
+  }
+
+  @Test func `commands that end before the server is up leave no server behind`() throws {
+    let sandbox = try Sandbox()
+    _ = try sandbox.run("for i in $(seq 40); do fabrik exec --linger 0 -- true; done")
+    try sandbox.waitForServersToEnd()
+  }
+
+  @Test func `a server killed in the middle of a build does not break it`() throws {
+    let sandbox = try Sandbox()
+    try CProject(files: 12).write(to: sandbox, directory: "p")
+    let outcome = try sandbox.run(
+      """
+      cd p; fabrik exec --linger 60s -- make -j2 > log 2> errors &
+      while ! [ -e f3.o ]; do sleep 0.01; done
+      kill -KILL $(pgrep -f "fabrik-server --instance $XDG_RUNTIME_DIR/"); wait $!; echo "status $?"; ./program
+      """)
+    #expect(outcome.output == "status 0\n12 files\n")
+    #expect(
+      try sandbox.run("cat p/errors").output == "fabrik: the cache server is gone; what was not cached was built\n")
+  }
+
+  @Test func `after a server was killed the next exec starts another`() throws {
+    let sandbox = try Sandbox()
+    let outcome = try sandbox.run(
+      """
+      fabrik exec --linger 60s -- true; kill -KILL $(pgrep -f "fabrik-server --instance $XDG_RUNTIME_DIR/")
+      fabrik exec --linger 60s -- echo fine
+      """)
+    #expect(outcome.output == "fine\n")
+    #expect(outcome.errors == "")
+    try eventually("one server runs") { sandbox.servers().count == 1 }
+  }
+
+  @Test func `a server that hangs is left alone, and the command runs`() throws {
+    let sandbox = try Sandbox()
+    let outcome = try sandbox.run(
+      """
+      fabrik exec --linger 60s -- true; kill -STOP $(pgrep -f "fabrik-server --instance $XDG_RUNTIME_DIR/")
+      fabrik exec -- echo runs
+      """)
+    #expect(outcome.output == "runs\n")
+    #expect(outcome.errors == "fabrik: no cache for this build: the running server does not answer\n")
+  }
+
+  @Test func `a cache directory that cannot be made costs one line`() throws {
+    let sandbox = try Sandbox()
+    let outcome = try sandbox.run("FABRIK_CACHE_DIR=/proc/nowhere fabrik exec -- sh -c 'sleep 0.5; echo runs'")
+    #expect(outcome.output == "runs\n")
+    #expect(outcome.errors.hasPrefix("fabrik: the cache server did not work: "))
+    #expect(outcome.errors.split(separator: "\n").count == 1)
+  }
+
+  @Test func `a runtime directory open to others is refused`() throws {
+    let sandbox = try Sandbox()
+    let outcome = try sandbox.run(
+      "mkdir -m 755 $XDG_RUNTIME_DIR/fabrik; fabrik exec -- true; find $XDG_RUNTIME_DIR -name '*.sock'")
+    #expect(outcome.exitStatus == 0)
+    #expect(outcome.output == "")
+  }
+
+  @Test func `a nested exec joins the outer one and is counted once`() throws {
+    let sandbox = try Sandbox()
+    try CProject(files: 3).write(to: sandbox, directory: "p")
+    let outcome = try sandbox.run(
+      "cd p; fabrik exec -- fabrik exec -- make -s; fabrik exec --stats json -- sh -c 'make -s clean; fabrik exec -- make -s'"
+    )
+    let lines = outcome.errors.split(separator: "\n")
+    #expect(lines.count == 2)
+    #expect(lines.first == "fabrik: 0 hits · 6 misses · \(lines[0].split(separator: " · ")[2])")
+    #expect(lines.last?.contains("\"lookups\":6,\"hits\":{\"local\":6,") == true)
+    #expect(sandbox.servers().count == 1)
+  }
+
+  @Test func `what a finished exec left in the environment is set anew`() throws {
+    let sandbox = try Sandbox()
+    try CProject(files: 2).write(to: sandbox, directory: "p")
+    // A shell that outlives the build it was started by, as in a terminal multiplexer.
+    let outcome = try sandbox.run(
+      """
+      cd p
+      fabrik exec --linger 0 -- sh -c '(while ! [ -e go ]; do sleep 0.02; done; fabrik exec --stats json -- make -s 2> report; touch done) > /dev/null 2>&1 &'
+      while pgrep -f "fabrik-server --instance $XDG_RUNTIME_DIR/" > /dev/null; do sleep 0.02; done
+      touch go; while ! [ -e done ]; do sleep 0.02; done; cat report
+      """)
+    #expect(outcome.output.contains("\"lookups\":4,"))
+  }
+
+  @Test func `two builds at once are counted apart`() throws {
+    let sandbox = try Sandbox()
+    try CProject(files: 4).write(to: sandbox, directory: "p")
+    try CProject(files: 7).write(to: sandbox, directory: "q")
+    _ = try sandbox.run(
+      """
+      (cd p; fabrik exec --stats-file ../p.json -- sh -c 'touch ../p.ready; while ! [ -e ../q.ready ]; do :; done; make -s') 2>/dev/null &
+      (cd q; fabrik exec --stats-file ../q.json -- sh -c 'touch ../q.ready; while ! [ -e ../p.ready ]; do :; done; make -s') 2>/dev/null &
+      wait
+      """)
+    #expect(try sandbox.run("cat p.json").output.contains("\"lookups\":8,"))
+    #expect(try sandbox.run("cat q.json").output.contains("\"lookups\":14,"))
+  }
+}
