@@ -30,7 +30,9 @@ struct InstalledTools: ToolHost {
   func version(of program: FilePath) -> String? {
     let file = (try? FileSystem.realPath(program)) ?? program
     return memory.answer("version \(ProbeMemory.identity(of: file))") {
-      Subcommand.output(of: program, arguments: ["--version"], environment: environment)
+      let output = Subcommand.output(of: program, arguments: ["--version"], environment: environment)
+      // Name and features; licences and credits follow.
+      return output?.split(separator: "\n").prefix(2).joined(separator: "\n")
     }
   }
 

@@ -30,12 +30,12 @@ package enum CCache: BuildTool {
     if let place = settings.place(of: "remote_storage") ?? settings.place(of: "secondary_storage") {
       return .leftAlone("a remote storage is set in \(place)")
     }
-    guard let storage = remoteStorage(version: version, endpoints: context.endpoints) else {
+    guard let transport = transport(version: version) else {
       return .unavailable(
         "C and C++ are not cached: \(program) has no remote storage; ccache 4.7 or newer has (sudo apt install ccache)")
     }
     var wiring = Wiring()
-    wiring.variables.append(.init("CCACHE_REMOTE_STORAGE", storage))
+    wiring.variables.append(.init("CCACHE_REMOTE_STORAGE", transport.address(context.endpoints)))
     wiring.variables += settings.writableDirectory(context)
     for option in options(projectRoot: context.projectRoot) {
       if let place = context.variable(of: option) ?? settings.place(of: option.setting) {
@@ -56,7 +56,7 @@ package enum CCache: BuildTool {
     guard let compiler = names.first else {
       return .unavailable("C and C++ are not cached: there is no compiler on the PATH")
     }
-    guard context.host.compiles(with: program, compiler: compiler, remoteStorage: nowhere(version, context)) else {
+    guard context.host.compiles(with: program, compiler: compiler, remoteStorage: transport.nowhere(context.scratch)) else {
       return .unavailable("C and C++ are not cached: \(program) fails when it is told to use Fabrik")
     }
     wiring.links = .init(target: program, names: names)
@@ -67,34 +67,43 @@ package enum CCache: BuildTool {
     return wiring
   }
 
-  /// The value of `CCACHE_REMOTE_STORAGE`: the storage helper protocol over a Unix socket where ccache has it (4.13 and
-  /// later; for older ones such an address is a fatal error), else HTTP.
-  private static func remoteStorage(version: String, endpoints: CacheEndpoints) -> String? {
-    let features = version.split(separator: "\n").first { $0.hasPrefix("Features:") }?.split(separator: " ") ?? []
-    if features.contains("crsh-storage") {
-      return "crsh:\(endpoints.crshSocket)|data-timeout=\(timeout)ms|request-timeout=\(timeout * 10)ms"
-    }
-    guard features.contains("http-storage"), supportsRemoteStorage(version) else { return nil }
-    return "http://127.0.0.1:\(endpoints.httpPort)/ccache|layout=bazel|bearer-token=\(endpoints.httpToken)"
-      + "|connect-timeout=\(timeout)|operation-timeout=\(timeout)"
+  /// How this ccache can reach a remote storage; nil when it cannot.
+  private static func transport(version: String) -> Transport? {
+    let lines = version.utf8.split(separator: UInt8(ascii: "\n"), maxSplits: 2)
+    guard lines.count >= 2, let number = lines[0].split(separator: UInt8(ascii: " ")).last else { return nil }
+    let features = lines[1].split(separator: UInt8(ascii: " "))
+    if features.contains(where: { $0.elementsEqual("crsh-storage".utf8) }) { return .crsh }
+    let parts = number.split(separator: UInt8(ascii: ".")).map { Int(Substring($0)) ?? 0 }
+    // `CCACHE_REMOTE_STORAGE` came with 4.7.
+    guard parts.count >= 2, parts[0] > 4 || (parts[0] == 4 && parts[1] >= 7) else { return nil }
+    return features.contains { $0.elementsEqual("http-storage".utf8) } ? .http : nil
   }
 
-  /// An address like the one that is injected, with nobody behind it.
-  private static func nowhere(_ version: String, _ context: BuildContext) -> String {
-    let endpoints = CacheEndpoints(crshSocket: context.scratch.appending("none.sock"), httpPort: 9, httpToken: "none")
-    return remoteStorage(version: version, endpoints: endpoints) ?? ""
+  /// The ways to a remote storage.
+  private enum Transport {
+    /// The storage helper protocol, over a Unix socket; 4.13 and later. For older ones such an address is a fatal error.
+    case crsh
+    case http
+
+    /// The value of `CCACHE_REMOTE_STORAGE`.
+    func address(_ endpoints: CacheEndpoints) -> String {
+      switch self {
+      case .crsh: "crsh:\(endpoints.crshSocket)|data-timeout=\(timeout)ms|request-timeout=\(timeout * 10)ms"
+      case .http:
+        "http://127.0.0.1:\(endpoints.httpPort)/ccache|layout=bazel|bearer-token=\(endpoints.httpToken)"
+          + "|connect-timeout=\(timeout)|operation-timeout=\(timeout)"
+      }
+    }
+
+    /// An address like the one that is injected, with nobody behind it.
+    func nowhere(_ scratch: FilePath) -> String {
+      address(CacheEndpoints(crshSocket: scratch.appending("none.sock"), httpPort: 9, httpToken: "none"))
+    }
   }
 
   /// Milliseconds. The server answers in less than one; a hung one must not cost ccache's own 10 s per file, and a busy
   /// machine must not look like a hung one.
   private static let timeout = 2000
-
-  /// `CCACHE_REMOTE_STORAGE` came with 4.7.
-  private static func supportsRemoteStorage(_ version: String) -> Bool {
-    guard let number = version.split(separator: "\n").first?.split(separator: " ").last else { return false }
-    let parts = number.split(separator: ".").map { Int($0.prefix { $0.isNumber }) ?? 0 }
-    return parts.count >= 2 && (parts[0] > 4 || (parts[0] == 4 && parts[1] >= 7))
-  }
 
   /// A setting of ccache that makes entries fit other machines and directories.
   fileprivate struct Option {

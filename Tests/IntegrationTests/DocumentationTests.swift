@@ -1,0 +1,73 @@
+import Foundation
+import Testing
+
+/// What is written about Fabrik must be what it does.
+@Suite(.timeLimit(.minutes(2)))
+struct DocumentationTests {
+  private func text(_ path: String) throws -> String {
+    String(decoding: try Data(contentsOf: URL(fileURLWithPath: "\(Sandbox.repository)/\(path)")), as: UTF8.self)
+  }
+
+  /// The long flags of a command's help.
+  private func flags(of command: String) throws -> Set<String> {
+    let help = try Sandbox().run("fabrik help \(command)").output
+    let flags = help.matches(of: /--[a-z][a-z-]+/).map { String($0.output) }
+    return Set(flags).subtracting(["--help", "--version"])
+  }
+
+  @Test(arguments: [("bash", "fabrik.bash"), ("zsh", "_fabrik"), ("fish", "fabrik.fish")])
+  func `the completion scripts are the ones that fabrik prints`(shell: String, file: String) throws {
+    #expect(
+      try Sandbox().run("fabrik completions \(shell)").output == text("completions/\(file)"), "run: make completions")
+  }
+
+  @Test func `exec takes every flag of its help`() throws {
+    let values = [
+      "--linger": "1s", "--config": "file.toml", "--stats": "none", "--stats-file": "stats.json", "--tool": "ccache=on",
+    ]
+    for flag in try flags(of: "exec") {
+      let sandbox = try Sandbox()
+      try sandbox.write("", to: "file.toml")
+      let outcome = try sandbox.run("fabrik exec \(flag) \(values[flag] ?? "") -- true")
+      #expect(outcome.exitStatus == 0, "\(flag): \(outcome.errors)")
+    }
+  }
+
+  @Test func `the manual page has every flag and every command`() throws {
+    let page = try text("docs/fabrik.1").replacing("\\-", with: "-")
+    for flag in try flags(of: "exec") { #expect(page.contains(flag)) }
+    for command in ["cache", "config"] {
+      let help = try Sandbox().run("fabrik help \(command)").output
+      let list = help[(help.firstRange(of: "SUBCOMMANDS:")?.upperBound ?? help.startIndex)...]
+      for line in list.split(separator: "\n") where line.hasPrefix("  ") && !line.hasPrefix("   ") {
+        guard let name = line.split(separator: " ").first, name != "See" else { continue }
+        #expect(page.contains("\(command) \(name)"), "\(command) \(name)")
+      }
+    }
+  }
+
+  @Test func `the configuration reference has every key, variable and default file`() throws {
+    let reference = try text("docs/configuration.md")
+    let shown = try Sandbox().run("fabrik config show").output
+    for line in shown.split(separator: "\n") {
+      let key = line.prefix { $0 != " " }
+      #expect(reference.contains("| `\(key)` |"), "\(key)")
+    }
+    for variable in reference.matches(of: /FABRIK_[A-Z_]+/).map({ String($0.output) }) {
+      #expect(try text("docs/fabrik.1").contains(variable), "\(variable)")
+    }
+  }
+
+  @Test func `the file that config init writes is valid, also with everything uncommented`() throws {
+    let sandbox = try Sandbox()
+    let outcome = try sandbox.run(
+      """
+      fabrik config init && fabrik config check && fabrik config init; echo "again: $?"
+      sed -i 's/^# \\([a-z_]* = \\)/\\1/' .fabrik.toml && fabrik config check && fabrik config show
+      """)
+    #expect(outcome.output.contains("again: 1\nfine: "))
+    #expect(outcome.output.contains("exec.tools = { ccache = false }"))
+    // All but the linger, which the sandbox sets by a variable.
+    #expect(outcome.output.matches(of: /\.fabrik\.toml:/).count == 5)
+  }
+}

@@ -1,0 +1,35 @@
+import SystemSupport
+import Testing
+
+/// The wrapper shims that `make install` puts into libexec.
+@Suite(.timeLimit(.minutes(2)))
+struct ShimTests {
+  private func sandboxWithShims() throws -> Sandbox {
+    let sandbox = try Sandbox()
+    try sandbox.run(
+      """
+      mkdir ../shims; for name in $(cat \(Sandbox.repository)/shims/names); do
+        ln -s \(Sandbox.repository)/shims/fabrik-shim ../shims/$name; done
+      """)
+    sandbox.environment["PATH"] = "\(sandbox.path)/shims:\(sandbox.environment["PATH"] ?? "")"
+    return sandbox
+  }
+
+  @Test func `a tool called through its shim is cached, and does not meet itself`() throws {
+    let sandbox = try sandboxWithShims()
+    try CProject(files: 3).write(to: sandbox, directory: "p")
+    let outcome = try sandbox.run(
+      "cd p && make -s && ./program && make -s clean && make -s 'CC=gcc -O0'; gcc --version | head -n 1")
+    #expect(outcome.output.hasPrefix("3 files\ngcc "))
+    #expect(outcome.errors.contains("fabrik: 0 hits · 6 misses"))
+  }
+
+  @Test func `without fabrik a shim runs the tool as it is`() throws {
+    let sandbox = try sandboxWithShims()
+    try CProject(files: 2).write(to: sandbox, directory: "p")
+    let outcome = try sandbox.run(
+      "cd p && PATH=\(sandbox.path)/shims:/usr/bin:/bin make -s && ./program; make -s no-such-target 2> /dev/null; echo $?"
+    )
+    #expect(outcome.output == "2 files\n2\n")
+  }
+}

@@ -1,0 +1,168 @@
+function __fabrik_should_offer_completions_for_flags_or_options -a expected_commands
+    set -l non_repeating_flags_or_options $argv[2..]
+    set -l non_repeating_flags_or_options_absent 0
+    set -l positional_index 0
+    set -l commands
+    __fabrik_parse_tokens
+    test "$commands" = "$expected_commands"; and return $non_repeating_flags_or_options_absent
+end
+
+function __fabrik_should_offer_completions_for_positional -a expected_commands positional_index_comparison expected_positional_index
+    set -l non_repeating_flags_or_options
+    set -l non_repeating_flags_or_options_absent 0
+    set -l positional_index 0
+    set -l commands
+    __fabrik_parse_tokens
+    test "$commands" = "$expected_commands" -a \( "$positional_index" "$positional_index_comparison" "$expected_positional_index" \)
+end
+
+function __fabrik_parse_tokens -S
+    set -l unparsed_tokens (__fabrik_tokens -pc)
+    switch $unparsed_tokens[1]
+    case 'fabrik'
+        __fabrik_parse_subcommand 0 'version' 'h/help'
+        switch $unparsed_tokens[1]
+        case 'exec'
+            __fabrik_parse_subcommand -r 1 'linger=' 'config=' 'stats=' 'stats-file=' 'tool=+' 'dry-run' 'v/verbose' 'q/quiet' 'version' 'h/help'
+        case 'cache'
+            __fabrik_parse_subcommand 0 'version' 'h/help'
+            switch $unparsed_tokens[1]
+            case 'stats'
+                __fabrik_parse_subcommand 0 'config=' 'json' 'version' 'h/help'
+            case 'gc'
+                __fabrik_parse_subcommand 0 'config=' 'json' 'version' 'h/help'
+            case 'verify'
+                __fabrik_parse_subcommand 0 'config=' 'json' 'version' 'h/help'
+            case 'clear'
+                __fabrik_parse_subcommand 0 'config=' 'version' 'h/help'
+            case 'path'
+                __fabrik_parse_subcommand 0 'config=' 'version' 'h/help'
+            end
+        case 'config'
+            __fabrik_parse_subcommand 0 'version' 'h/help'
+            switch $unparsed_tokens[1]
+            case 'show'
+                __fabrik_parse_subcommand 0 'config=' 'json' 'version' 'h/help'
+            case 'check'
+                __fabrik_parse_subcommand 0 'config=' 'version' 'h/help'
+            case 'init'
+                __fabrik_parse_subcommand 0 'version' 'h/help'
+            end
+        case 'completions'
+            __fabrik_parse_subcommand 1 'version' 'h/help'
+        case 'help'
+            __fabrik_parse_subcommand -r 1 'version'
+        end
+    end
+end
+
+function __fabrik_tokens
+    if test (string split -m 1 -f 1 -- . "$FISH_VERSION") -gt 3
+        commandline --tokens-raw $argv
+    else
+        commandline -o $argv
+    end
+end
+
+function __fabrik_parse_subcommand -S -a positional_count
+    argparse -s r -- $argv
+    set -l option_specs $argv[2..]
+    set -l is_repeating_positional $_flag_r
+    set -el _flag_r
+    set -a commands $unparsed_tokens[1]
+    set positional_index 0
+    while true
+        set -e unparsed_tokens[1]
+        argparse -sn "$commands" $option_specs -- $unparsed_tokens 2> /dev/null
+        set unparsed_tokens $argv
+        set positional_index (math $positional_index + 1)
+        for non_repeating_flag_or_option in $non_repeating_flags_or_options
+            if set -ql "_flag_$(string replace -a - _ -- $non_repeating_flag_or_option)"
+                set non_repeating_flags_or_options_absent 1
+                break
+            end
+        end
+        test (count $unparsed_tokens) -eq 0 -o \( -z "$is_repeating_positional" -a "$positional_index" -gt "$positional_count" \) && break
+    end
+end
+
+function __fabrik_complete_directories
+    set -l token (commandline -t)
+    string match -- '*/' $token
+    set -l subdirs $token*/
+    printf %s\n $subdirs
+end
+
+function __fabrik_custom_completion
+    set -x SAP_SHELL fish
+    set -x SAP_SHELL_VERSION $FISH_VERSION
+    set -l tokens (__fabrik_tokens -p)
+    if test -z "$(__fabrik_tokens -t)"
+        set -l index (count (__fabrik_tokens -pc))
+        set tokens $tokens[..$index] \'\' $tokens[(math $index + 1)..]
+    end
+    command $tokens[1] $argv $tokens
+end
+
+complete -c 'fabrik' -f
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'exec' -d 'Run a command with the cache behind it.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'cache' -d 'Look after the local cache.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'config' -d 'Show, check or begin the configuration.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'completions' -d 'Print a completion script.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'help' -d 'Show subcommand help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" linger' -l 'linger' -d 'How long the server stays after the last build (30s; 0 in CI).' -rfka ''
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats' -l 'stats' -d 'What to print at the end: none, line or json (line).' -rfka 'none line json'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats-file' -l 'stats-file' -d 'Also write the statistics there, as JSON.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec"' -l 'tool' -d 'Switch one tool on or off. May be given several times.' -rfka 'ccache=on ccache=off'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" dry-run' -l 'dry-run' -d 'Show what would be set, and run nothing.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" v verbose' -l 'verbose' -s 'v' -d 'Say what was left as it is, and why.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" q quiet' -l 'quiet' -s 'q' -d 'Print nothing.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik exec" -ge 1' -fka '(compgen -c)'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik cache" -eq 1' -fa 'stats' -d 'Show how full the cache is.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik cache" -eq 1' -fa 'gc' -d 'Remove what was not used for longest, if the cache is over its limit.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik cache" -eq 1' -fa 'verify' -d 'Read every entry and remove those that are damaged.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik cache" -eq 1' -fa 'clear' -d 'Remove every entry.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik cache" -eq 1' -fa 'path' -d 'Print the directory of the cache.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache stats" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache stats" json' -l 'json' -d 'Print JSON.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache stats" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache stats" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache gc" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache gc" json' -l 'json' -d 'Print JSON.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache gc" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache gc" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache verify" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache verify" json' -l 'json' -d 'Print JSON.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache verify" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache verify" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache clear" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache clear" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache clear" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache path" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache path" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache path" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik config" -eq 1' -fa 'show' -d 'Show the values in force and where each comes from.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik config" -eq 1' -fa 'check' -d 'Check the configuration; the exit status is 125 if something is wrong.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik config" -eq 1' -fa 'init' -d 'Write a .fabrik.toml with every key and its default, commented out.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config show" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config show" json' -l 'json' -d 'Print JSON.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config show" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config show" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config check" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config check" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config check" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config init" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config init" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik completions" -eq 1' -fka 'bash zsh fish'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik completions" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik completions" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik help" version' -l 'version' -d 'Show the version.'
