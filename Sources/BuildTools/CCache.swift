@@ -56,7 +56,8 @@ package enum CCache: BuildTool {
     guard let compiler = names.first else {
       return .unavailable("C and C++ are not cached: there is no compiler on the PATH")
     }
-    guard context.host.compiles(with: program, compiler: compiler, remoteStorage: transport.nowhere(context.scratch)) else {
+    guard context.host.compiles(with: program, compiler: compiler, remoteStorage: transport.nowhere(context.scratch))
+    else {
       return .unavailable("C and C++ are not cached: \(program) fails when it is told to use Fabrik")
     }
     wiring.links = .init(target: program, names: names)
