@@ -5,7 +5,9 @@ For each project and each ccache, on fresh trees:
   first   with Fabrik and an empty store, at the same path: same exit status, and the same objects as the plain build;
   second  with Fabrik in another directory: at least 99 % of the lookups of the make phase hit, and the same objects as
           the first build.
-Objects are *.o and *.a, compared byte by byte. A configure script's probes have names with process ids in them, so its
+Objects are *.o and *.a, compared byte by byte. Where plain and first differ, a further build with ccache's base_dir
+switched off tells whether that is the reason: with it, __FILE__ is relative where the build names sources absolutely.
+A configure script's probes have names with process ids in them, so its
 hits are shown but not checked. Then the second build's hits with -g, with and without CCACHE_NOHASHDIR: for
 information, because a debug build's objects hold their directory. Exits with 1 when a check fails.
 """
@@ -73,6 +75,8 @@ class Check:
             first = Build(self.project, here, environment, OPTIMISED, through_fabrik=True)
             second = Build(self.project, there, environment, OPTIMISED, through_fabrik=True)
             self.compare(plain, first, second)
+            if plain.objects != first.objects:
+                self.explain(sandbox, here, plain)
             rates = [self.debug_rate(sandbox, here, there, name) for name in ("plain", "nohashdir")]
         return [
             self.project.name, self.project.kind, self.ccache.label, str(len(plain.objects)),
@@ -95,6 +99,14 @@ class Check:
             self.failures.append("no objects were made")
         if second.rate("make") < LEAST_HIT_RATE:
             self.failures.append(f"hits of the second build {second.rate('make'):.1%}")
+
+    def explain(self, sandbox, here, plain):
+        environment = sandbox.environment(
+            self.ccache, CCACHE_BASEDIR="", FABRIK_CACHE_DIR=os.path.join(sandbox.root, "store-without-base-dir"))
+        without = Build(self.project, here, environment, OPTIMISED, through_fabrik=True)
+        self.failures.append(
+            "without base_dir they are the same" if without.objects == plain.objects
+            else "without base_dir they differ, too")
 
     def debug_rate(self, sandbox, here, there, name):
         """Hits of the second build with -g. Each with a store of its own."""
