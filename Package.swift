@@ -21,6 +21,13 @@ let serverLinking: [LinkerSetting] = [
 
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
+/// The tests of one library.
+func tests(of library: String, with others: Target.Dependency...) -> Target {
+  .testTarget(
+    name: "\(library)Tests",
+    dependencies: [.byName(name: library), "SystemSupport", "TestSupport", system] + others, swiftSettings: strict)
+}
+
 let package = Package(
   name: "fabrik",
   products: [
@@ -49,7 +56,8 @@ let package = Package(
       name: "ControlProtocol", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
     .target(name: "CacheStore", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
     .target(name: "LayeredCache", dependencies: ["CacheStore", "ControlProtocol"], swiftSettings: strict),
-    .target(name: "FrontEnds", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport"], swiftSettings: strict),
+    .target(
+      name: "FrontEnds", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport"], swiftSettings: strict),
     .target(
       name: "CacheServer",
       dependencies: [
@@ -59,22 +67,44 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       swiftSettings: strict),
-    .target(name: "BuildTools", dependencies: ["Configuration", "CStoreSupport", "SystemSupport", system], swiftSettings: strict),
+    .target(
+      name: "BuildTools", dependencies: ["Configuration", "CStoreSupport", "SystemSupport", system],
+      swiftSettings: strict),
     .target(
       name: "BuildLauncher",
-      dependencies: ["BuildTools", "Configuration", "ControlProtocol", "CSpawn", "CStoreSupport", "SystemSupport", system],
+      dependencies: [
+        "BuildTools", "Configuration", "ControlProtocol", "CSpawn", "CStoreSupport", "SystemSupport", system,
+      ],
       swiftSettings: strict),
 
     // Programs: parse, call, print.
     .executableTarget(
       name: "fabrik",
       dependencies: [
-        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol", "SystemSupport", system,
+        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol", "SystemSupport",
+        system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict, linkerSettings: launcherLinking),
     .executableTarget(
-      name: "fabrik-server", dependencies: ["CacheServer", "SystemSupport"], swiftSettings: strict, linkerSettings: serverLinking),
+      name: "fabrik-server", dependencies: ["CacheServer", "SystemSupport"], swiftSettings: strict,
+      linkerSettings: serverLinking),
+
+    // Tests, in the libraries' order.
+    .target(
+      name: "TestSupport", dependencies: ["CacheStore", "COpenSSL", "SystemSupport", system], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "store-writer", dependencies: ["CacheStore", "TestSupport", system], path: "Tests/StoreWriter",
+      swiftSettings: strict),
+    tests(of: "SystemSupport"),
+    tests(of: "Configuration"),
+    tests(of: "ControlProtocol"),
+    tests(of: "CacheStore", with: "store-writer"),
+    tests(of: "LayeredCache", with: "CacheStore", "ControlProtocol"),
+    tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol"),
+    tests(of: "BuildTools", with: "Configuration"),
+    tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11
