@@ -22,10 +22,11 @@ let serverLinking: [LinkerSetting] = [
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
 /// The tests of one library.
-func tests(of library: String, with others: Target.Dependency...) -> Target {
+func tests(of library: String, with others: Target.Dependency..., except files: [String] = []) -> Target {
   .testTarget(
     name: "\(library)Tests",
-    dependencies: [.byName(name: library), "SystemSupport", "TestSupport", system] + others, swiftSettings: strict)
+    dependencies: [.byName(name: library), "SystemSupport", "TestSupport", system] + others, exclude: files,
+    swiftSettings: strict)
 }
 
 let package = Package(
@@ -102,7 +103,7 @@ let package = Package(
     tests(of: "ControlProtocol"),
     tests(of: "CacheStore", with: "store-writer"),
     tests(of: "LayeredCache", with: "CacheStore", "ControlProtocol"),
-    tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol"),
+    tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
     tests(of: "BuildTools", with: "Configuration"),
     tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),
   ],
