@@ -22,6 +22,14 @@ let serverLinking: [LinkerSetting] = [
 
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
+/// The tests of one library.
+func tests(of library: String, with others: Target.Dependency..., except files: [String] = []) -> Target {
+  .testTarget(
+    name: "\(library)Tests",
+    dependencies: [.byName(name: library), "SystemSupport", "TestSupport", system] + others, exclude: files,
+    swiftSettings: strict)
+}
+
 let package = Package(
   name: "fabrik",
   products: [
@@ -84,6 +92,21 @@ let package = Package(
       name: "fabrik-server", dependencies: ["CacheServer", "SystemSupport"], swiftSettings: strict,
       linkerSettings: serverLinking),
 
+    // Tests, in the libraries' order.
+    .target(
+      name: "TestSupport", dependencies: ["CacheStore", "COpenSSL", "SystemSupport", system], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "store-writer", dependencies: ["CacheStore", "TestSupport", system], path: "Tests/StoreWriter",
+      swiftSettings: strict),
+    tests(of: "SystemSupport"),
+    tests(of: "Configuration"),
+    tests(of: "ControlProtocol"),
+    tests(of: "CacheStore", with: "store-writer"),
+    tests(of: "LayeredCache", with: "CacheStore", "ControlProtocol"),
+    tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
+    tests(of: "BuildTools", with: "Configuration"),
+    tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),
     // The built programs, as a user meets them.
     .testTarget(name: "IntegrationTests", dependencies: ["SystemSupport"], swiftSettings: strict),
   ],

@@ -21,7 +21,7 @@ struct CCacheSettings {
     for file in files {
       guard let text = context.host.read(file) else { continue }
       if file != "/etc/ccache.conf" { userFile = file }
-      for line in text.split(separator: "\n") {
+      for line in text.split(whereSeparator: \.isNewline) {
         let parts = line.split(separator: "=", maxSplits: 1)
         guard parts.count == 2, !line.drop(while: \.isWhitespace).hasPrefix("#") else { continue }
         let value = parts[1].drop(while: \.isWhitespace)

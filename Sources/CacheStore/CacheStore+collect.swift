@@ -19,20 +19,22 @@ extension CacheStore {
   /// Collections go this far below the limit, so that they are rare.
   private static let lowWaterMark = 0.9
 
+  /// Also when the counters cannot be right: a collection corrects them.
   package var needsCollection: Bool {
-    usage[.bytes] > 0 && UInt64(usage[.bytes]) > maxSize
+    let bytes = usage[.bytes]
+    return bytes < 0 || UInt64(bytes) > maxSize
   }
 
   /// Evicts what was used least recently until the store is 10 % below its limit; corrects the counters.
   ///
   /// Two passes over the file names: the first adds up sizes by age, the second removes what is older than the age at
-  /// which the limit is met. Memory does not grow with the store. Pinned blobs stay.
+  /// which the limit is met. Memory does not grow with the store. Pinned blobs stay; for each that is met, two more
+  /// passes may follow.
   ///
   /// - Parameter target: bytes to get down to; nil: only if the limit is exceeded, to 90 % of it.
   /// - Returns: nil when another process is collecting.
   package func collect(target: UInt64? = nil) throws -> Collection? {
-    let lock = try FileDescriptor.open(
-      layout.collectLock, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+    let lock = try lockFile()
     defer { try? lock.close() }
     guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else { return nil }
     removeAbandonedTemporaries()
@@ -40,40 +42,78 @@ extension CacheStore {
     let countedBytes = usage[.bytes]
     let countedEntries = usage[.entries]
     let now = now()
-    var ages = AgeHistogram()
-    var entries = 0
-    forEachFile { _, status, tree in
-      ages.add(Self.diskSize(status.st_size), age: now - min(now, milliseconds(status.st_atim)))
-      if tree == .entries { entries += 1 }
-    }
+    var (ages, entries) = survey(now: now, leavingOut: [])
+    // What others stored or removed meanwhile is in the counters already: only the error found is taken out. The
+    // counters lie in a file and may hold any number, hence the arithmetic that cannot overflow.
+    usage.add(Int64(ages.total) &- countedBytes, to: .bytes)
+    usage.add(Int64(entries) &- countedEntries, to: .entries)
     var result = Collection(remainingBytes: ages.total, remainingEntries: entries)
     let goal = target ?? (ages.total > maxSize ? UInt64(Double(maxSize) * Self.lowWaterMark) : UInt64.max)
-    if ages.total > goal { evict(ages, excess: ages.total - goal, now: now, result: &result) }
-    // What others stored or removed meanwhile is in the counters already: only the error found is taken out.
-    usage.add(Int64(ages.total) - countedBytes, to: .bytes)
-    usage.add(Int64(entries) - countedEntries, to: .entries)
+    var pinned: Set<UInt64> = []
+    while result.remainingBytes > goal {
+      let known = pinned.count
+      evict(ages, excess: result.remainingBytes - goal, now: now, pinned: &pinned, result: &result)
+      // What turned out to be pinned gave nothing; others have to go in its stead.
+      guard pinned.count > known else { break }
+      ages = survey(now: now, leavingOut: pinned).ages
+    }
     return result
   }
 
-  private func evict(_ ages: AgeHistogram, excess: UInt64, now: UInt64, result: inout Collection) {
+  /// The file of the counters is also what collectors lock: it is there however full the disk is.
+  private func lockFile() throws -> FileDescriptor {
+    func open() throws -> FileDescriptor {
+      try .open(layout.usage, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+    }
+    do {
+      return try open()
+    } catch Errno.noSuchFileOrDirectory {
+      // Somebody deleted the whole cache directory.
+      try FileSystem.makeDirectories(layout.root, permissions: 0o700)
+      return try open()
+    }
+  }
+
+  /// Adds up what there is, by age.
+  ///
+  /// - Parameter pinned: inodes that are not to be counted.
+  private func survey(now: UInt64, leavingOut pinned: Set<UInt64>) -> (ages: AgeHistogram, entries: Int) {
+    var ages = AgeHistogram()
+    var entries = 0
+    forEachFile { _, status, tree in
+      if tree == .entries { entries += 1 }
+      if pinned.contains(UInt64(status.st_ino)) { return }
+      ages.add(Self.diskSize(status.st_size), age: now - min(now, milliseconds(status.st_atim)))
+    }
+    return (ages, entries)
+  }
+
+  private func evict(
+    _ ages: AgeHistogram, excess: UInt64, now: UInt64, pinned: inout Set<UInt64>, result: inout Collection
+  ) {
     let (cutoff, bytesOfCutoff) = ages.cutoff(removing: excess)
     var allowance = bytesOfCutoff
     forEachFile { path, status, tree in
       let bucket = AgeHistogram.bucket(age: now - min(now, milliseconds(status.st_atim)))
-      guard bucket >= cutoff else { return }
+      guard bucket >= cutoff, !pinned.contains(UInt64(status.st_ino)) else { return }
       let size = Self.diskSize(status.st_size)
       if bucket == cutoff {
         guard allowance > 0 else { return }
         allowance -= min(allowance, size)
       }
-      guard tree == .entries || !isPinned(path), removeFile(path, of: tree) > 0 else { return }
+      if tree == .blobs, isPinned(path) {
+        pinned.insert(UInt64(status.st_ino))
+        return
+      }
+      guard removeFile(path, of: tree) > 0 else { return }
       if tree == .entries {
         usage.add(1, to: .evicted)
         result.remainingEntries -= 1
       }
       result.removedFiles += 1
       result.removedBytes += size
-      result.remainingBytes -= size
+      // A file that was stored since the survey was not in the sum.
+      result.remainingBytes -= min(size, result.remainingBytes)
     }
   }
 

@@ -115,10 +115,22 @@ package final class CacheStore: Sendable {
   private func touch(_ descriptor: CInt, _ status: stat) {
     let now = now()
     guard now > milliseconds(status.st_atim) + Self.accessTimeGranularity else { return }
-    var times = (
-      timespec(tv_sec: Int(now / 1000), tv_nsec: Int(now % 1000) * 1_000_000), timespec(tv_sec: 0, tv_nsec: utimeOmit)
-    )
-    _ = withUnsafeBytes(of: &times) { futimens(descriptor, $0.bindMemory(to: timespec.self).baseAddress) }
+    _ = Self.withAccessTime(now) { futimens(descriptor, $0) }
+  }
+
+  /// Makes a file the one used last; false when it is not there.
+  func markUsed(_ path: StoreLayout.RawPath) -> Bool {
+    Self.withAccessTime(now()) { utimensat(AT_FDCWD, path, $0, 0) } == 0
+  }
+
+  /// Sets no modification time: that would make a blob look changed since it was checked.
+  private static func withAccessTime(_ now: UInt64, _ call: (UnsafePointer<timespec>) -> CInt) -> CInt {
+    let access = timespec(tv_sec: Int(now / 1000), tv_nsec: Int(now % 1000) * 1_000_000)
+    return withUnsafeTemporaryAllocation(of: timespec.self, capacity: 2) { times in
+      times.initializeElement(at: 0, to: access)
+      times.initializeElement(at: 1, to: timespec(tv_sec: 0, tv_nsec: utimeOmit))
+      return call(UnsafePointer(times.baseAddress!))
+    }
   }
 
   /// Removes a file whose content is not what it should be, and counts it.

@@ -22,8 +22,8 @@ package struct EntryRecord: Sendable, Equatable {
   package var created: UInt64
   /// How long the tool took to make it, in milliseconds; nil when not known.
   package var duration: UInt32?
-  /// Empty: this machine. Otherwise the peer or upstream it came from, at most 255 bytes.
-  package var origin: String
+  /// Empty: this machine. Otherwise the peer or upstream it came from, cut at 255 bytes.
+  package private(set) var origin: String
   /// The body, when it is small enough to lie in the entry's own file.
   var inlineBody: [UInt8]?
 
@@ -96,7 +96,9 @@ package struct EntryRecord: Sendable, Equatable {
 
   /// Reads the record at the beginning of an open entry file; nil when it is damaged.
   init?(descriptor: CInt) {
-    let record: EntryRecord? = withUnsafeTemporaryAllocation(byteCount: Self.inlineFileSize, alignment: 8) { buffer in
+    // One byte more than there can be, so that a file that something was appended to does not look whole.
+    let limit = Self.inlineFileSize + 1
+    let record: EntryRecord? = withUnsafeTemporaryAllocation(byteCount: limit, alignment: 8) { buffer in
       let count = read(descriptor, buffer.baseAddress, buffer.count)
       return count > 0 ? EntryRecord(file: UnsafeRawBufferPointer(rebasing: buffer[..<count])) : nil
     }
@@ -120,8 +122,20 @@ package struct EntryRecord: Sendable, Equatable {
     self.checksum = checksum
     self.created = created
     self.duration = duration
-    self.origin = origin
+    self.origin = Self.cut(origin)
     self.inlineBody = inlineBody
+  }
+
+  /// As much of a text as a counted string of the format holds.
+  private static func cut(_ text: String) -> String {
+    var result = String.UnicodeScalarView()
+    var size = 0
+    for scalar in text.unicodeScalars {
+      size += UTF8.width(scalar)
+      if size > 255 { break }
+      result.append(scalar)
+    }
+    return String(result)
   }
 }
 

@@ -1,6 +1,7 @@
 import CStoreSupport
 import Synchronization
 import SystemPackage
+import SystemSupport
 
 #if canImport(Glibc)
   import Glibc
@@ -87,7 +88,7 @@ package final class EntryWriter {
     if let failure { return .notStored(reason: failure) }
     var record = EntryRecord(
       key: key, scope: store.scope, digest: digest.finish(), size: size, checksum: checksum.value,
-      created: store.now(), duration: duration, origin: String(origin.prefix(60)), inlineBody: nil)
+      created: store.now(), duration: duration, origin: origin, inlineBody: nil)
     do {
       if temporary == nil, EntryRecord.isInline(size: buffer.count, headSize: record.headSize) {
         record.inlineBody = buffer
@@ -105,20 +106,26 @@ package final class EntryWriter {
     guard let file = temporary else { return }
     let path = store.layout.blob(digest)
     try store.step(.publishBlob)
-    if try file.publish(as: path) {
-      markVerified(path)
-      store.usage.add(Int64(CacheStore.diskSize(size)), to: .bytes)
-      return
+    // More than one turn only when others store and evict the same blob meanwhile.
+    for _ in 0..<Self.publishAttempts {
+      if try file.publish(as: path) {
+        markVerified(path)
+        store.usage.add(Int64(CacheStore.diskSize(size)), to: .bytes)
+        return
+      }
+      var status = stat()
+      guard stat(path, &status) == 0 else { continue }
+      // Equal bytes are stored once, unless what is there was cut short by a power failure.
+      if UInt64(status.st_size) != size {
+        store.discardDamaged(path, of: .blobs)
+      } else if store.markUsed(path) {
+        return
+      }
     }
-    // Equal bytes are stored once, unless what is there was cut short by a power failure.
-    var status = stat()
-    if stat(path, &status) == 0, UInt64(status.st_size) == size {
-      _ = utimensat(AT_FDCWD, path, nil, 0)
-      return
-    }
-    store.discardDamaged(path, of: .blobs)
-    if try file.publish(as: path) { store.usage.add(Int64(CacheStore.diskSize(size)), to: .bytes) }
+    throw Errno.resourceBusy
   }
+
+  private static let publishAttempts = 10
 
   /// A large blob that this process wrote need not be read again before it is handed out.
   private func markVerified(_ path: StoreLayout.RawPath) {
@@ -170,8 +177,7 @@ private final class TemporaryFile {
     var descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     if descriptor < 0, errno == ENOENT {
       // Somebody deleted the whole cache directory.
-      mkdir(StoreLayout.parent(of: StoreLayout.parent(of: path)), 0o700)
-      mkdir(StoreLayout.parent(of: path), 0o700)
+      try FileSystem.makeDirectories(layout.temporary, permissions: 0o700)
       descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     }
     guard descriptor >= 0 else { throw Errno(rawValue: errno) }
@@ -200,9 +206,8 @@ private final class TemporaryFile {
   func publish(as target: StoreLayout.RawPath) throws -> Bool {
     if rename(to: target) { return true }
     if errno == ENOENT {
-      let directory = StoreLayout.parent(of: target)
-      mkdir(StoreLayout.parent(of: directory), 0o700)
-      mkdir(directory, 0o700)
+      let directory = FilePath(platformString: target).removingLastComponent()
+      try FileSystem.makeDirectories(directory, permissions: 0o700)
       if rename(to: target) { return true }
     }
     if errno == EEXIST { return false }

@@ -8,8 +8,7 @@ import SystemSupport
 ///     v1/entries/ab/<hash of scope, namespace and key>   ``EntryRecord``
 ///     v1/blobs/ab/<digest>                               the bytes
 ///     v1/tmp/                                            what is being written
-///     v1/usage                                           ``UsageCounter``
-///     v1/collect.lock                                    held while evicting
+///     v1/usage                                           ``UsageCounter``; locked while evicting
 struct StoreLayout: Sendable {
   let root: FilePath
   private let prefix: [UInt8]
@@ -20,7 +19,6 @@ struct StoreLayout: Sendable {
   }
 
   var usage: FilePath { root.appending("usage") }
-  var collectLock: FilePath { root.appending("collect.lock") }
   var temporary: FilePath { root.appending("tmp") }
 
   /// The two trees of hashed names.
@@ -65,11 +63,5 @@ struct StoreLayout: Sendable {
     for byte in name { path.append(CChar(bitPattern: byte)) }
     path.append(0)
     return path
-  }
-
-  /// The directory of a path made by this layout.
-  static func parent(of path: RawPath) -> RawPath {
-    guard let slash = path.lastIndex(of: CChar(bitPattern: UInt8(ascii: "/"))) else { return path }
-    return Array(path[..<slash]) + [0]
   }
 }

@@ -32,14 +32,12 @@ final class UsageCounter: Sendable {
       path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
     defer { try? file.close() }
     guard ftruncate(file.rawValue, off_t(Self.pageSize)) == 0 else { throw Errno(rawValue: errno) }
+    // A page without a block behind it would kill the process (SIGBUS) on the first store to it when the disk is full.
+    let failure = posix_fallocate(file.rawValue, 0, off_t(Self.pageSize))
+    guard failure == 0 else { throw Errno(rawValue: failure) }
     let page = mmap(nil, Self.pageSize, PROT_READ | PROT_WRITE, MAP_SHARED, file.rawValue, 0)
     guard let page, page != MAP_FAILED else { throw Errno(rawValue: errno) }
     words = page.bindMemory(to: Int64.self, capacity: Self.pageSize / 8)
-    // A page without a block behind it would kill the process (SIGBUS) on the first store to it when the disk is full.
-    if posix_fallocate(file.rawValue, 0, off_t(Self.pageSize)) != 0 {
-      munmap(page, Self.pageSize)
-      throw Errno.noSpace
-    }
   }
 
   deinit { munmap(words, Self.pageSize) }

@@ -23,6 +23,10 @@ package enum ConfigurationFile {
   static func parse(
     _ text: String, path: FilePath, environment: Environment, knownTools: [String]
   ) throws(ConfigurationError) -> ConfigurationLayer {
+    if let flaw = ParserGuard.flaw(in: text) {
+      throw ConfigurationError(
+        .file(path, line: flaw.line, column: flaw.column), "not valid TOML: \(flaw.message)")
+    }
     let document: TOMLTable
     do {
       document = try TOMLTable(string: text)
@@ -46,12 +50,14 @@ package enum ConfigurationFile {
     mutating func read(_ document: TOMLTable) throws(ConfigurationError) -> ConfigurationLayer {
       let tables = Array(Set(SettingKey.allCases.map(\.table))).sorted()
       for tableName in document.keys {
-        guard tables.contains(tableName), let table = document[tableName]?.table else {
+        guard tables.contains(tableName) else {
           let known = tables.map { "[\($0)]" }.joined(separator: ", ")
-          let place =
-            tables.contains(tableName) || document[tableName]?.table == nil
-            ? place("", tableName) : place(tableName, nil)
-          throw ConfigurationError(place, "unknown key or table '\(tableName)'; Fabrik knows the tables \(known)")
+          throw ConfigurationError(
+            place(tableName, nil), "unknown key or table '\(tableName)'; Fabrik knows the tables \(known)")
+        }
+        guard let table = document[tableName]?.table else {
+          throw ConfigurationError(
+            place(tableName, nil), "'\(tableName)' is a table; write [\(tableName)] and its keys below")
         }
         for name in table.keys {
           guard let key = SettingKey(rawValue: "\(tableName).\(name)") else {

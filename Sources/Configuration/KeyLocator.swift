@@ -7,12 +7,15 @@ struct KeyLocator {
   /// Line and column, from 1, of `key` in `[table]`; of the table's header when the key is nil.
   func position(table: String, key: String?) -> (line: Int, column: Int)? {
     var current = ""
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" })
+      .enumerated()
+    {
       let indent = line.prefix { $0 == " " || $0 == "\t" }.count
       let trimmed = line.dropFirst(indent)
       if trimmed.first == "[" {
         current = Self.headerName(trimmed)
-        if key == nil, current == table { return (index + 1, indent + 1) }
+        let wanted = key.map { "\(table).\($0)" } ?? table
+        if current == wanted { return (index + 1, indent + 1) }
         continue
       }
       guard let (name, rest) = Self.assignment(trimmed) else { continue }
