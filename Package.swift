@@ -26,7 +26,8 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 func tests(of library: String, with others: Target.Dependency..., except files: [String] = []) -> Target {
   .testTarget(
     name: "\(library)Tests",
-    dependencies: [.byName(name: library), "SystemSupport", "TestSupport", system] + others, exclude: files,
+    dependencies: [.byName(name: library), "TestSupport", system]
+      + (library == "SystemSupport" ? [] : ["SystemSupport"]) + others, exclude: files,
     swiftSettings: strict)
 }
 

@@ -75,8 +75,13 @@ struct ServerStarter {
     guard let descriptor = try? Sockets.connect(unix: instance.controlSocket) else { return nil }
     var lease = LeaseConnection(descriptor: descriptor, id: newLeaseID)
     lease.open(linger: linger)
-    guard lease.isReady(within: Self.patience),
-      let endpoint = SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:))
+    let isReady = lease.isReady(within: Self.patience)
+    if !isReady, lease.isClosed() {
+      // It was dying, or has died over this.
+      try? descriptor.close()
+      return nil
+    }
+    guard isReady, let endpoint = SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:))
     else {
       try? descriptor.close()
       throw Failure(description: "the running server does not answer")
