@@ -11,13 +11,14 @@ SHELL := /bin/bash -o pipefail
 RELEASE := .build/release
 SWIFT_FLAGS ?=
 RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
-# The linker's remarks on static linking, about functions that fabrik does not call.
-QUIET_LINKER := { grep -v -e "_ThreadLocal.swift.o" -e "^warning: .*mktemp" || true; }
+# The linker's remarks on static linking are about functions that fabrik does not call.
+QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mktemp. is dangerous" || true; }
 
 .PHONY: build demo test test-unit lint format bench check-real completions install uninstall dependencies test-dependencies
 
 build: dependencies
-	$(SWIFT) build $(RELEASE_FLAGS) 2>&1 | $(QUIET_LINKER)
+	$(SWIFT) build $(RELEASE_FLAGS) --product fabrik 2>&1 | $(QUIET_LINKER)
+	$(SWIFT) build $(RELEASE_FLAGS) --product fabrik-server
 
 # Nothing is installed, and no password asked for, where all is there already.
 dependencies:
@@ -31,8 +32,7 @@ demo: build
 	@scripts/demo
 
 # The tests run the release binaries as well as the libraries.
-test: test-dependencies
-	$(SWIFT) build $(RELEASE_FLAGS) 2>&1 | $(QUIET_LINKER)
+test: test-dependencies build
 	FABRIK_TEST_BINARIES="$(CURDIR)/$(RELEASE)" $(SWIFT) test $(SWIFT_FLAGS)
 
 lint:
