@@ -7,7 +7,7 @@ import Testing
 struct ExecOptionsTests {
   private func parse(_ arguments: [String]) throws(ConfigurationError) -> ExecOptions {
     try ExecOptions(
-      arguments: arguments.map { Array($0.utf8) }, workingDirectory: "/work", knownTools: ["ccache", "go"])
+      arguments: arguments.map { Array($0.utf8) }, workingDirectory: "/here", knownTools: ["ccache", "go"])
   }
 
   private func command(_ options: ExecOptions) -> [String] {
@@ -48,8 +48,8 @@ struct ExecOptionsTests {
         + flag("--tool", "ccache=off") + flag("--tool", "go=on") + ["make"])
     #expect(options.flags.linger == Setting(.seconds(300), from: .flag(name: "--linger")))
     #expect(options.flags.statistics == Setting(.json, from: .flag(name: "--stats")))
-    #expect(options.flags.statisticsFile == Setting("/work/stats", from: .flag(name: "--stats-file")))
-    #expect(options.configFile == "/work/my.toml")
+    #expect(options.flags.statisticsFile == Setting("/here/stats", from: .flag(name: "--stats-file")))
+    #expect(options.configFile == "/here/my.toml")
     #expect(options.flags.tools.mapValues(\.value) == ["ccache": false, "go": true])
     #expect(command(options) == ["make"])
   }
