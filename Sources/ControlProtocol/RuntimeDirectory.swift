@@ -20,11 +20,16 @@ package struct RuntimeDirectory: Sendable {
   /// Makes the directory, or checks the one that is there. A runtime directory of another user (as under `sudo`) is
   /// passed over.
   package init(environment: Environment) throws(Unusable) {
-    var reasons: [String] = []
     var candidates = [FilePath("/tmp/fabrik-\(geteuid())")]
     if let runtime = environment.absolutePath("XDG_RUNTIME_DIR") {
       candidates.insert(runtime.appending("fabrik"), at: 0)
     }
+    try self.init(candidates: candidates)
+  }
+
+  /// Takes the first candidate that can be used.
+  init(candidates: [FilePath]) throws(Unusable) {
+    var reasons: [String] = []
     for candidate in candidates {
       // A socket's address holds 107 bytes, and the longest name below takes 34.
       guard candidate.length <= 70 else {

@@ -78,9 +78,9 @@ struct EvictionTests {
       let bodies = fill(store, clock, 0..<14)
       clock.advance(minutes: 30)
       store.put(CacheKey(test: 100), bodies[0])
-      _ = store.lookup(CacheKey(test: 100))
       _ = try store.collect()
-      #expect(store.body(CacheKey(test: 100)) == bodies[0])
+      #expect(FileSystem.exists(store.blobFile(of: bodies[0])))
+      #expect(!FileSystem.exists(store.blobFile(of: bodies[1])))
     }
   }
 
@@ -142,7 +142,10 @@ struct EvictionTests {
       let child = try ChildProcess(
         product: "store-writer", arguments: ["pin", store.directory.string, "1"],
         outputFile: directory.appending("output"))
-      while child.outputLines.isEmpty { await Task.yield() }
+      while child.outputLines.isEmpty {
+        try Task.checkCancellation()
+        await Task.yield()
+      }
       #expect(child.outputLines == ["pinned"])
       _ = try store.collect(target: 0)
       #expect(FileSystem.exists(store.blobFile(of: body)))

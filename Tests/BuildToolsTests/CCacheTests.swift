@@ -1,0 +1,125 @@
+import SystemPackage
+import Testing
+
+@testable import BuildTools
+
+@Suite("Wiring ccache")
+struct CCacheTests {
+  private static let crsh = "crsh:/run/crsh.sock|data-timeout=2000ms|request-timeout=20000ms"
+  private static let http =
+    "http://127.0.0.1:4711/ccache|layout=bazel|bearer-token=token|connect-timeout=2000|operation-timeout=2000"
+
+  @Test("all that is needed is injected, in this order, and links for the compilers on the PATH")
+  func complete() {
+    let wiring = CCache.wire(FakeToolHost().context())
+    #expect(wiring.state == .wired)
+    #expect(
+      wiring.variables == [
+        .init("CCACHE_REMOTE_STORAGE", Self.crsh), .init("CCACHE_REMOTE_ONLY", "1"),
+        .init("CCACHE_COMPILERCHECK", "content"), .init("CCACHE_BASEDIR", "/src/project"),
+        .init("CMAKE_C_COMPILER_LAUNCHER", "ccache"), .init("CMAKE_CXX_COMPILER_LAUNCHER", "ccache"),
+      ])
+    #expect(wiring.links == .init(target: "/usr/bin/ccache", names: ["cc", "g++", "gcc-12"]))
+    #expect(wiring.kept.isEmpty)
+    #expect(!wiring.silenceHint.isEmpty)
+  }
+
+  @Test(
+    "a ccache before the storage helpers is reached over HTTP",
+    arguments: [
+      FakeToolHost.version475, "ccache version 4.10\nFeatures: http-storage",
+      "ccache version 5.0-rc1\nFeatures: http-storage",
+    ])
+  func http(version: String) {
+    var host = FakeToolHost()
+    host.versions = ["/usr/bin/ccache": version]
+    let wiring = CCache.wire(host.context())
+    #expect(wiring.state == .wired)
+    #expect(wiring.value("CCACHE_REMOTE_STORAGE") == Self.http)
+  }
+
+  @Test(
+    "a ccache without a remote storage is not wired, and what would help is said",
+    arguments: [
+      FakeToolHost.version42, "ccache version 3.7.12", "ccache version 4.6.3\nFeatures: http-storage",
+      "ccache version 4.14\nFeatures: file-storage", "", "nonsense\nFeatures: http-storage",
+    ])
+  func tooOld(version: String) {
+    var host = FakeToolHost()
+    host.versions = ["/usr/bin/ccache": version]
+    #expect(
+      CCache.wire(host.context())
+        == .unavailable(
+          "C and C++ are not cached: /usr/bin/ccache has no remote storage; "
+            + "ccache 4.7 or newer has (sudo apt install ccache)"))
+  }
+
+  @Test("without ccache, a compiler, or a ccache that works, it is said what is missing")
+  func missing() {
+    var host = FakeToolHost()
+    host.commands = ["ls"]
+    #expect(
+      CCache.wire(host.context()) == .unavailable("C and C++ are not cached: there is no compiler on the PATH"))
+    host.versions = [:]
+    #expect(
+      CCache.wire(host.context()) == .unavailable("C and C++ are not cached: '/usr/bin/ccache --version' failed"))
+    host.programs = [:]
+    #expect(
+      CCache.wire(host.context())
+        == .unavailable("C and C++ are not cached: ccache is not installed (try: sudo apt install ccache)"))
+  }
+
+  @Test("a ccache that fails over such an address is not wired; it was tried with nobody behind it")
+  func trial() {
+    let asked = Recorder()
+    var host = FakeToolHost()
+    host.acceptsStorage = { asked.record($0) }
+    #expect(
+      CCache.wire(host.context())
+        == .unavailable("C and C++ are not cached: /usr/bin/ccache fails when it is told to use Fabrik"))
+    #expect(asked.all == ["crsh:/scratch/none.sock|data-timeout=2000ms|request-timeout=20000ms"])
+  }
+
+  @Test(
+    "a storage the user has chosen is left alone, even an empty one",
+    arguments: ["CCACHE_REMOTE_STORAGE", "CCACHE_SECONDARY_STORAGE", "CCACHE_DISABLE"], ["http://mine", ""])
+  func userStorage(variable: String, value: String) {
+    #expect(CCache.wire(FakeToolHost().context([variable: value])) == .leftAlone("\(variable) is set"))
+  }
+
+  @Test(
+    "a setting the user has made is kept, and the others are still injected",
+    arguments: [
+      ("CCACHE_REMOTE_ONLY", "CCACHE_REMOTE_ONLY", "remote_only"),
+      ("CCACHE_NOREMOTE_ONLY", "CCACHE_REMOTE_ONLY", "remote_only"),
+      ("CCACHE_COMPILERCHECK", "CCACHE_COMPILERCHECK", "compiler_check"),
+      ("CCACHE_BASEDIR", "CCACHE_BASEDIR", "base_dir"),
+    ])
+  func userOptions(variable: String, injected: String, setting: String) {
+    let wiring = CCache.wire(FakeToolHost().context([variable: "mine"]))
+    #expect(wiring.state == .wired)
+    #expect(wiring.value(injected) == nil)
+    #expect(wiring.variables.count == 5)
+    #expect(wiring.kept == ["ccache's \(setting), set in \(variable)"])
+  }
+
+  @Test(
+    "a CMake launcher the user has set is kept",
+    arguments: ["CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER"])
+  func launcher(variable: String) {
+    let wiring = CCache.wire(FakeToolHost().context([variable: "distcc"]))
+    #expect(wiring.value(variable) == nil)
+    #expect(wiring.kept == [variable])
+    #expect(wiring.variables.count == 5)
+  }
+
+  @Test("commands that usually run a compiler are known", arguments: ["make", "ninja", "cmake", "gcc", "clang++-17"])
+  func drivers(command: String) {
+    #expect(CCache.isDriven(by: command))
+  }
+
+  @Test("other commands are not taken for one", arguments: ["ls", "sh", "cargo", "", "makeinfo", "/usr/bin/make"])
+  func otherCommands(command: String) {
+    #expect(!CCache.isDriven(by: command))
+  }
+}

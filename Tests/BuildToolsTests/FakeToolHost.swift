@@ -1,0 +1,59 @@
+import BuildTools
+import SystemPackage
+import SystemSupport
+
+/// A machine as a test describes it.
+struct FakeToolHost: ToolHost {
+  var programs: [String: FilePath] = ["ccache": "/usr/bin/ccache"]
+  var versions: [FilePath: String] = ["/usr/bin/ccache": Self.version414]
+  var commands = ["cc", "g++", "ls", "gcc-12", "cmake"]
+  var files: [FilePath: String] = [:]
+  var directories: Set<FilePath> = []
+  var readOnly: Set<FilePath> = []
+  var acceptsStorage: @Sendable (String) -> Bool = { _ in true }
+
+  static let version414 = """
+    ccache version 4.14.2
+    Features: avx2 crsh-storage file-storage http-storage redis+unix-storage redis-storage remote-storage
+
+    Copyright
+    """
+  static let version475 = """
+    ccache version 4.7.5
+    Features: file-storage http-storage redis+unix-storage redis-storage
+
+    Copyright
+    """
+  static let version42 = """
+    ccache version 4.2
+    Features: file-storage http-storage redis-storage
+
+    Copyright
+    """
+
+  func find(_ name: String) -> FilePath? { programs[name] }
+  func version(of program: FilePath) -> String? { versions[program] }
+  func names(_ kind: String, where condition: (String) -> Bool) -> [String] { commands.filter(condition) }
+  func compiles(with ccache: FilePath, compiler: String, remoteStorage: String) -> Bool {
+    acceptsStorage(remoteStorage)
+  }
+  func exists(_ path: FilePath) -> Bool { directories.contains(path) || files[path] != nil }
+  func canWrite(in directory: FilePath) -> Bool { !readOnly.contains { directory.starts(with: $0) } }
+  func read(_ path: FilePath) -> String? { files[path] }
+
+  func context(_ variables: KeyValuePairs<String, String> = [:], home: String? = "/home/me") -> BuildContext {
+    var environment = Environment(variables)
+    if let home { environment["HOME"] = home }
+    return BuildContext(
+      environment: environment,
+      endpoints: CacheEndpoints(crshSocket: "/run/crsh.sock", httpPort: 4711, httpToken: "token"),
+      projectRoot: "/src/project", scratch: "/scratch", host: self)
+  }
+}
+
+extension Wiring {
+  /// What a variable is set to; nil when it is not touched.
+  func value(_ name: String) -> String? {
+    variables.first { $0.name == name }.flatMap(\.value)
+  }
+}

@@ -1,0 +1,69 @@
+import ControlProtocol
+import SystemPackage
+import SystemSupport
+import TestSupport
+import Testing
+
+@Suite("The HTTP front end's address")
+struct HTTPEndpointTests {
+  private static let token = "0123456789abcdef0123456789abcdef"
+
+  @Test("comes back from its text")
+  func roundTrip() {
+    let endpoint = HTTPEndpoint(port: 65535, token: Self.token)
+    #expect(endpoint.text == "65535 \(Self.token)\n")
+    #expect(HTTPEndpoint(text: endpoint.text) == endpoint)
+  }
+
+  @Test(
+    "is refused when malformed",
+    arguments: [
+      "", "80", "80 short", "0 \(token)", "65536 \(token)", "-1 \(token)", "x \(token)", "80 \(token)0",
+      "80 \(token) more", "\(token) 80",
+    ])
+  func malformed(text: String) {
+    #expect(HTTPEndpoint(text: text) == nil)
+  }
+
+  @Test("has another token of 32 digits each time")
+  func tokens() {
+    let tokens = Set((0..<100).map { _ in HTTPEndpoint.newToken() })
+    #expect(tokens.count == 100)
+    #expect(tokens.allSatisfy { Hex.decode(Array($0.utf8))?.count == 16 })
+  }
+}
+
+@Suite("A server's place")
+struct ServerInstanceTests {
+  private func directory(_ cache: FilePath, _ size: UInt64?, in runtime: RuntimeDirectory) -> FilePath {
+    ServerInstance(runtime: runtime, parameters: .init(cacheDirectory: cache, maxSize: size)).directory
+  }
+
+  @Test("is the same for the same configuration, and another for any other")
+  func stable() throws {
+    try withTemporaryDirectory { temporary in
+      let runtime = try RuntimeDirectory(environment: Environment(["XDG_RUNTIME_DIR": temporary.string]))
+      let places = [
+        directory("/a", nil, in: runtime), directory("/a", 5, in: runtime), directory("/a", 6, in: runtime),
+        directory("/b", nil, in: runtime),
+      ]
+      #expect(Set(places).count == 4)
+      #expect(directory("/a", 5, in: runtime) == places[1])
+      #expect(places.allSatisfy { $0.removingLastComponent() == runtime.path })
+    }
+  }
+
+  @Test("has sockets whose path fits into an address")
+  func length() throws {
+    try withTemporaryDirectory { temporary in
+      try #require(temporary.length < 60, "the directory for temporary files has too long a path for this test")
+      let deep = temporary.appending(String(repeating: "d", count: 63 - temporary.length - 1))
+      try FileSystem.makeDirectories(deep)
+      let runtime = try RuntimeDirectory(environment: Environment(["XDG_RUNTIME_DIR": deep.string]))
+      #expect(runtime.path.length == 70)
+      let instance = ServerInstance(runtime: runtime, parameters: .init(cacheDirectory: "/c", maxSize: nil))
+      #expect(instance.controlSocket.length <= 107)
+      #expect(instance.crshSocket.length <= 107)
+    }
+  }
+}
