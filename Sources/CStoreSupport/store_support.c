@@ -1,8 +1,10 @@
 #define _GNU_SOURCE
 #define XXH_INLINE_ALL
 #include "CStoreSupport.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 static fabrik_xxh128 from_xxh(XXH128_hash_t hash) {
@@ -33,5 +35,10 @@ int64_t fabrik_atomic_load(const int64_t *word) { return __atomic_load_n(word, _
 void fabrik_atomic_store(int64_t *word, int64_t value) { __atomic_store_n(word, value, __ATOMIC_SEQ_CST); }
 
 int fabrik_rename_noreplace(const char *from, const char *to) {
-  return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+  if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return -1;
+  // NFS and some FUSE file systems do not know the flag; a link does not replace anything either.
+  if (link(from, to) != 0) return -1;
+  unlink(from);
+  return 0;
 }

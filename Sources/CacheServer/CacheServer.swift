@@ -67,6 +67,7 @@ package struct CacheServer: Sendable {
         HTTPHandler(server: server, guardian: guardian),
       ])
     }
+    if server.cache.isUncounted { server.startCollecting() }
     server.collectIfNeeded()
     await lifecycle.run()
   }

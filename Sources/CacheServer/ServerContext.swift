@@ -37,7 +37,12 @@ final class ServerContext: Sendable {
 
   /// Starts an eviction in the background when the store has outgrown its limit. To be called after each write.
   func collectIfNeeded() {
-    guard cache.needsCollection, !isCollecting.exchange(true, ordering: .relaxed) else { return }
+    if cache.needsCollection { startCollecting() }
+  }
+
+  /// Starts an eviction in the background, which also counts anew, unless one is under way.
+  func startCollecting() {
+    guard !isCollecting.exchange(true, ordering: .relaxed) else { return }
     workers.submit { _ in
       self.cache.collect()
       self.isCollecting.store(false, ordering: .relaxed)

@@ -25,6 +25,11 @@ extension CacheStore {
     return bytes < 0 || UInt64(bytes) > maxSize
   }
 
+  /// Whether the counters have been lost: they say that there is nothing, and there are entries.
+  package var isUncounted: Bool {
+    usage[.bytes] == 0 && FileSystem.exists(layout.directory(of: .entries))
+  }
+
   /// Evicts what was used least recently until the store is 10 % below its limit; corrects the counters.
   ///
   /// Two passes over the file names: the first adds up sizes by age, the second removes what is older than the age at

@@ -68,27 +68,10 @@ extension CacheStore {
       return .withoutBlob
     }
     let blob = OpenBlob(descriptor: blobDescriptor)
-    if isSound(blob, record) { return .sound }
+    if blob.isSound(size: record.size, checksum: record.checksum) { return .sound }
     discardDamaged(blobPath, of: .blobs)
     removeEntry(rawPath)
     return .damaged
-  }
-
-  private func isSound(_ blob: OpenBlob, _ record: EntryRecord) -> Bool {
-    var status = stat()
-    guard fstat(blob.descriptor, &status) == 0, UInt64(status.st_size) == record.size else { return false }
-    let checksum = Checksum.Stream()
-    let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
-    defer { piece.deallocate() }
-    var offset: UInt64 = 0
-    while offset < record.size {
-      let count = Int(min(UInt64(piece.count), record.size - offset))
-      let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<count])
-      guard blob.read(at: offset, into: part) else { return false }
-      checksum.update(UnsafeRawBufferPointer(part))
-      offset += UInt64(count)
-    }
-    return checksum.value == record.checksum
   }
 
   /// Removes every entry. Others may go on using the store meanwhile. Returns what was freed, in bytes.

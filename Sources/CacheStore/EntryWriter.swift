@@ -115,8 +115,8 @@ package final class EntryWriter {
       }
       var status = stat()
       guard stat(path, &status) == 0 else { continue }
-      // Equal bytes are stored once, unless what is there was cut short by a power failure.
-      if UInt64(status.st_size) != size {
+      // Equal bytes are stored once, unless what is there has been damaged.
+      if !isSound(path, status) {
         store.discardDamaged(path, of: .blobs)
       } else if store.markUsed(path) {
         return
@@ -126,6 +126,17 @@ package final class EntryWriter {
   }
 
   private static let publishAttempts = 10
+
+  /// Whether the file at the path of this body's blob holds this body. One that this process knows is not read again.
+  private func isSound(_ path: StoreLayout.RawPath, _ status: stat) -> Bool {
+    if store.verified.contains(VerifiedBlobs.Identity(status)) { return true }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Evicted a moment ago: there is nothing to discard, and the next turn publishes.
+    guard descriptor >= 0 else { return true }
+    guard OpenBlob(descriptor: descriptor).isSound(size: size, checksum: checksum.value) else { return false }
+    store.verified.insert(VerifiedBlobs.Identity(status))
+    return true
+  }
 
   /// A large blob that this process wrote need not be read again before it is handed out.
   private func markVerified(_ path: StoreLayout.RawPath) {

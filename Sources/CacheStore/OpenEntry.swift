@@ -85,6 +85,27 @@ package final class OpenBlob {
     return true
   }
 
+  /// Reads the whole file: whether it has this size and checksum. Blocks; memory does not grow with the size.
+  func isSound(size: UInt64, checksum expected: Checksum) -> Bool {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, UInt64(status.st_size) == size else { return false }
+    let checksum = Checksum.Stream()
+    let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: 64)
+    defer { piece.deallocate() }
+    var offset: UInt64 = 0
+    while offset < size {
+      let count = Int(min(UInt64(piece.count), size - offset))
+      let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<count])
+      guard read(at: offset, into: part) else { return false }
+      checksum.update(UnsafeRawBufferPointer(part))
+      offset += UInt64(count)
+    }
+    return checksum.value == expected
+  }
+
+  /// Large enough that system calls do not count, small enough for a processor's cache.
+  private static let pieceSize = 1 << 18
+
   /// Keeps the blob from being evicted, by any process, for as long as this object lives.
   package func pin() {
     while flock(descriptor, LOCK_SH) != 0, errno == EINTR {}

@@ -48,6 +48,9 @@ package final class LayeredCache: Sendable {
   /// Whether the local store has outgrown its limit.
   package var needsCollection: Bool { local.needsCollection }
 
+  /// Whether the local store has lost count of what it holds, so that it would not notice outgrowing its limit.
+  package var isUncounted: Bool { local.isUncounted }
+
   /// Evicts from the local store until it is within its limit. Blocks; to be called off the event loops.
   package func collect() {
     _ = try? local.collect()

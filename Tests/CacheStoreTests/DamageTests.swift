@@ -38,6 +38,21 @@ struct DamageTests {
     for size in [5000, 100_000] { try damaged(damage, size: size) { $0.blobFile(of: $1) } }
   }
 
+  @Test("storing equal bytes again mends a damaged blob", arguments: Damage.allCases)
+  func mending(damage: Damage) throws {
+    try withTemporaryDirectory { directory in
+      var generator = SeededGenerator(seed: 5)
+      let store = try CacheStore(directory: directory)
+      let body = generator.bytes(100_000)
+      store.put(CacheKey(test: 1), body)
+      try damage.apply(to: store.blobFile(of: body), &generator)
+      #expect(store.put(CacheKey(test: 2), body) == .stored(bytes: 100_000))
+      #expect(store.body(CacheKey(test: 2)) == body)
+      #expect(store.body(CacheKey(test: 1)) == body)
+      #expect(store.summary.damaged == 1)
+    }
+  }
+
   private func damaged(_ damage: Damage, size: Int, file: (CacheStore, [UInt8]) -> FilePath) throws {
     try withTemporaryDirectory { directory in
       var generator = SeededGenerator(seed: UInt64(size))

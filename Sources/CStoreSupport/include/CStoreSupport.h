@@ -25,5 +25,5 @@ int64_t fabrik_atomic_add(int64_t *word, int64_t delta);
 int64_t fabrik_atomic_load(const int64_t *word);
 void fabrik_atomic_store(int64_t *word, int64_t value);
 
-// renameat2(2) with RENAME_NOREPLACE: 0, or -1 with errno (EEXIST when `to` is there).
+// Renames a file unless there is one of the new name: 0, or -1 with errno (EEXIST when `to` is there).
 int fabrik_rename_noreplace(const char *from, const char *to);
