@@ -74,7 +74,9 @@ final class HTTPHandler: ChannelInboundHandler {
   }
 
   private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-    guard case .admitted(let lease) = guardian.judge(header: { head.headers[$0] }) else {
+    var inspection = guardian.inspect()
+    for (name, value) in head.headers { inspection.see(name: name, value: value) }
+    guard case .admitted(let lease) = inspection.verdict else {
       state = .answering(.refused)
       return
     }

@@ -38,9 +38,8 @@ struct StoreLayout: Sendable {
     identity.append(contentsOf: key.namespace.utf8)
     identity.append(contentsOf: key.bytes)
     let hash = identity.withUnsafeBytes { fabrik_xxh3_128($0.baseAddress, $0.count) }
-    var name = withUnsafeBytes(of: hash.high.bigEndian) { Hex.encodeBytes($0) }
-    name += withUnsafeBytes(of: hash.low.bigEndian) { Hex.encodeBytes($0) }
-    return path(.entries, name: name)
+    let words = (hash.high.bigEndian, hash.low.bigEndian)
+    return path(.entries, name: Hex.encodeBytes(withUnsafeBytes(of: words, Array.init)))
   }
 
   func blob(_ digest: Digest) -> RawPath {
@@ -52,16 +51,17 @@ struct StoreLayout: Sendable {
   }
 
   private func path(_ tree: Tree, name: [UInt8]) -> RawPath {
-    var path = RawPath()
-    path.reserveCapacity(prefix.count + name.count + 16)
-    for byte in prefix { path.append(CChar(bitPattern: byte)) }
-    path.append(CChar(bitPattern: UInt8(ascii: "/")))
-    for byte in tree.rawValue.utf8 { path.append(CChar(bitPattern: byte)) }
-    path.append(CChar(bitPattern: UInt8(ascii: "/")))
-    for byte in name.prefix(2) { path.append(CChar(bitPattern: byte)) }
-    path.append(CChar(bitPattern: UInt8(ascii: "/")))
-    for byte in name { path.append(CChar(bitPattern: byte)) }
-    path.append(0)
-    return path
+    let parts = [prefix, Array(tree.rawValue.utf8), Array(name[..<2]), name]
+    return RawPath(unsafeUninitializedCapacity: parts.reduce(0) { $0 + $1.count + 1 }) { path, count in
+      for part in parts {
+        for byte in part {
+          path[count] = CChar(bitPattern: byte)
+          count += 1
+        }
+        path[count] = CChar(bitPattern: UInt8(ascii: "/"))
+        count += 1
+      }
+      path[count - 1] = 0
+    }
   }
 }

@@ -73,7 +73,7 @@ package struct ControlMessage: Sendable, Equatable {
         line.append(byte)
       } else {
         line.append(UInt8(ascii: "%"))
-        line.append(contentsOf: Hex.encode(CollectionOfOne(byte)).utf8)
+        line.append(contentsOf: Hex.encodeBytes([byte]))
       }
     }
   }
@@ -83,7 +83,7 @@ package struct ControlMessage: Sendable, Equatable {
     var rest = bytes
     while let byte = rest.popFirst() {
       if byte == UInt8(ascii: "%") {
-        guard rest.count >= 2, let value = Hex.decode(rest.prefix(2)) else { return nil }
+        guard rest.count >= 2, let value = Hex.decode(Array(rest.prefix(2))) else { return nil }
         result.append(value[0])
         rest = rest.dropFirst(2)
       } else {

@@ -18,12 +18,16 @@ package enum CCacheProtocol {
 
   /// The key of a path in the layout `bazel`: `/ccache/ac/` and 64 hexadecimal digits, which are the key's 40 followed
   /// by its first 24 once more. This layout writes keys in hexadecimal in all versions of ccache; the others do not.
-  package static func key(path: some StringProtocol) -> CacheKey? {
-    let prefix = "\(pathPrefix)/ac/"
-    guard path.utf8.count == prefix.utf8.count + 64, path.hasPrefix(prefix) else { return nil }
-    guard let bytes = Hex.decode(Array(path.utf8.suffix(64))), bytes[20...].elementsEqual(bytes[..<12]) else {
-      return nil
+  package static func key(path: String) -> CacheKey? {
+    var path = path
+    return path.withUTF8 { path in
+      guard path.count == objectPrefix.count + 64, path.starts(with: objectPrefix),
+        let bytes = Hex.decode(UnsafeBufferPointer(rebasing: path[objectPrefix.count...])),
+        bytes[20...].elementsEqual(bytes[..<12])
+      else { return nil }
+      return key(Array(bytes[..<20]))
     }
-    return key(Array(bytes[..<20]))
   }
+
+  private static let objectPrefix = Array("\(pathPrefix)/ac/".utf8)
 }

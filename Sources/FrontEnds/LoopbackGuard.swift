@@ -4,12 +4,12 @@ package import ControlProtocol
 /// web page in a browser can reach it: so a request must carry the server's token and the right `Host`, and none that a
 /// browser sends for a page (`Origin`) is let in.
 package struct LoopbackGuard: Sendable {
-  private let endpoint: HTTPEndpoint
-  private let hosts: [String]
+  private let token: [UInt8]
+  private let hosts: [[UInt8]]
 
   package init(endpoint: HTTPEndpoint) {
-    self.endpoint = endpoint
-    hosts = ["127.0.0.1:\(endpoint.port)", "localhost:\(endpoint.port)"]
+    token = Array(endpoint.token.utf8)
+    hosts = ["127.0.0.1:\(endpoint.port)", "localhost:\(endpoint.port)"].map { Array($0.utf8) }
   }
 
   package enum Verdict: Sendable, Equatable {
@@ -18,25 +18,83 @@ package struct LoopbackGuard: Sendable {
     case refused
   }
 
-  /// - Parameter header: the values of a request header, by its name in lower case.
-  package func judge(header: (String) -> [String]) -> Verdict {
-    let host = header("host")
-    guard host.count == 1, hosts.contains(host[0].lowercased()), header("origin").isEmpty else { return .refused }
-    let authorization = header("authorization")
-    guard authorization.count == 1, let token = Self.bearer(authorization[0]) else { return .refused }
-    let parts = token.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-    guard Self.isEqual(parts[0].utf8, endpoint.token.utf8) else { return .refused }
-    return .admitted(lease: parts.count == 2 ? String(parts[1]) : nil)
+  /// Looks at the headers of one request.
+  package struct Inspection {
+    private let rules: LoopbackGuard
+    private var hosts = 0
+    private var authorizations = 0
+    private var isWrong = false
+    private var lease: String?
+
+    fileprivate init(rules: LoopbackGuard) {
+      self.rules = rules
+    }
+
+    /// Takes the next header.
+    package mutating func see(name: String, value: String) {
+      var (name, value) = (name, value)
+      value.withUTF8 { value in
+        name.withUTF8 { name in
+          if LoopbackGuard.matches(name, "host") {
+            hosts += 1
+            if !rules.hosts.contains(where: { LoopbackGuard.matches(value, $0) }) { isWrong = true }
+          } else if LoopbackGuard.matches(name, "authorization") {
+            authorizations += 1
+            takeAuthorization(value)
+          } else if LoopbackGuard.matches(name, "origin") {
+            isWrong = true
+          }
+        }
+      }
+    }
+
+    /// `Bearer TOKEN` or `Bearer TOKEN.LEASE`.
+    private mutating func takeAuthorization(_ value: UnsafeBufferPointer<UInt8>) {
+      let tokenEnd = 7 + rules.token.count
+      guard value.count >= tokenEnd, LoopbackGuard.matches(.init(rebasing: value[..<7]), "bearer "),
+        LoopbackGuard.isEqual(.init(rebasing: value[7..<tokenEnd]), rules.token)
+      else {
+        isWrong = true
+        return
+      }
+      guard value.count > tokenEnd else { return }
+      if value[tokenEnd] != UInt8(ascii: ".") { isWrong = true }
+      lease = String(decoding: value[(tokenEnd + 1)...], as: UTF8.self)
+    }
+
+    /// To be asked after the last header.
+    package var verdict: Verdict {
+      !isWrong && hosts == 1 && authorizations == 1 ? .admitted(lease: lease) : .refused
+    }
   }
 
-  private static func bearer(_ value: String) -> Substring? {
-    guard value.utf8.count > 7, value.prefix(7).lowercased() == "bearer " else { return nil }
-    return value.dropFirst(7)
+  package func inspect() -> Inspection { Inspection(rules: self) }
+
+  /// Whether the texts are equal but for the case of ASCII letters; `pattern` is in lower case.
+  private static func matches(_ text: UnsafeBufferPointer<UInt8>, _ pattern: StaticString) -> Bool {
+    let pattern = UnsafeBufferPointer(start: pattern.utf8Start, count: pattern.utf8CodeUnitCount)
+    return matches(text, pattern)
+  }
+
+  private static func matches(_ text: UnsafeBufferPointer<UInt8>, _ pattern: [UInt8]) -> Bool {
+    pattern.withUnsafeBufferPointer { matches(text, $0) }
+  }
+
+  private static func matches(_ text: UnsafeBufferPointer<UInt8>, _ pattern: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard text.count == pattern.count else { return false }
+    for index in text.indices {
+      let byte = text[index]
+      let isUpper = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+      if (isUpper ? byte | 0x20 : byte) != pattern[index] { return false }
+    }
+    return true
   }
 
   /// Takes the same time wherever the first difference is.
-  static func isEqual(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) -> Bool {
+  static func isEqual(_ left: UnsafeBufferPointer<UInt8>, _ right: [UInt8]) -> Bool {
     guard left.count == right.count else { return false }
-    return zip(left, right).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    var difference: UInt8 = 0
+    for index in left.indices { difference |= left[index] ^ right[index] }
+    return difference == 0
   }
 }

@@ -10,7 +10,9 @@ struct LoopbackGuardTests {
   private static let authorization = ("authorization", "Bearer \(token)")
 
   private func judge(_ headers: [(String, String)]) -> LoopbackGuard.Verdict {
-    Self.guardian.judge { name in headers.filter { $0.0 == name }.map(\.1) }
+    var inspection = Self.guardian.inspect()
+    for (name, value) in headers { inspection.see(name: name, value: value) }
+    return inspection.verdict
   }
 
   @Test("the token and the right host are enough", arguments: ["127.0.0.1:4711", "localhost:4711", "LocalHost:4711"])
