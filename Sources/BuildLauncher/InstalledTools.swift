@@ -36,19 +36,30 @@ struct InstalledTools: ToolHost {
     }
   }
 
-  func names(_ kind: String, where condition: (String) -> Bool) -> [String] {
+  func programs(_ kind: String, where condition: (String) -> Bool) -> [Program] {
     let directories = lookup.directories.filter { $0.first == UInt8(ascii: "/") }.map { FilePath(bytes: $0) }
     let question = "\(kind) \(directories.map(ProbeMemory.identity).joined(separator: " "))"
     let answer = memory.answer(question) {
-      var names: Set<String> = []
-      for directory in directories {
-        for name in (try? FileSystem.entries(of: directory)) ?? [] where condition(name) {
-          if FileSystem.isExecutableFile(directory.appending(name)) { names.insert(name) }
-        }
-      }
-      return names.sorted().joined(separator: " ")
+      search(directories, where: condition).map { "\($0.name)\t\($0.modified)\t\($0.file)" }.joined(separator: "\n")
     }
-    return answer?.split(separator: " ").map(String.init) ?? []
+    return answer?.split(separator: "\n").compactMap { line in
+      let fields = line.split(separator: "\t", maxSplits: 2)
+      guard fields.count == 3, let modified = Int(fields[1]) else { return nil }
+      return Program(name: String(fields[0]), file: FilePath(String(fields[2])), modified: modified)
+    } ?? []
+  }
+
+  private func search(_ directories: [FilePath], where condition: (String) -> Bool) -> [Program] {
+    var found: [String: Program] = [:]
+    for directory in directories {
+      for name in (try? FileSystem.entries(of: directory)) ?? [] where condition(name) && found[name] == nil {
+        let path = directory.appending(name)
+        guard FileSystem.isExecutableFile(path), let status = try? FileSystem.status(path) else { continue }
+        let file = (try? FileSystem.realPath(path)) ?? path
+        found[name] = Program(name: name, file: file, modified: status.st_mtim.tv_sec)
+      }
+    }
+    return found.values.sorted { $0.name < $1.name }
   }
 
   func compiles(with ccache: FilePath, compiler: String, remoteStorage: String) -> Bool {

@@ -39,14 +39,30 @@ package struct CacheEndpoints: Sendable, Equatable {
   }
 }
 
+/// A program on the user's PATH.
+package struct Program: Sendable, Equatable {
+  package let name: String
+  /// With links followed.
+  package let file: FilePath
+  /// When the file was last changed, in seconds since 1970.
+  package let modified: Int
+
+  package init(name: String, file: FilePath, modified: Int) {
+    self.name = name
+    self.file = file
+    self.modified = modified
+  }
+}
+
 /// The machine, as far as wiring needs it.
 package protocol ToolHost: Sendable {
   /// The first executable of this name on the user's PATH.
   func find(_ name: String) -> FilePath?
   /// What `PROGRAM --version` prints; remembered until the program's file changes.
   func version(of program: FilePath) -> String?
-  /// Names on the user's PATH that satisfy the condition; remembered until a directory of the PATH changes.
-  func names(_ kind: String, where condition: (String) -> Bool) -> [String]
+  /// Programs on the user's PATH whose names satisfy the condition, by name, each once: the first on the PATH.
+  /// Remembered until a directory of the PATH changes.
+  func programs(_ kind: String, where condition: (String) -> Bool) -> [Program]
   /// Whether a small C file compiles through this ccache when it is told of such a remote storage, which need not be
   /// there. ccache fails the build over an address it does not understand. Remembered until ccache's file changes.
   func compiles(with ccache: FilePath, compiler: String, remoteStorage: String) -> Bool

@@ -61,12 +61,12 @@ struct CCacheSettingsTests {
 
   @Test("settings in the file are kept, and said")
   func kept() {
-    let wiring = wire("/etc/ccache.conf", "base_dir = /\ncompiler_check = mtime\nremote_only = false")
+    let wiring = wire("/etc/ccache.conf", "base_dir = /\nstats = true\nremote_only = false")
     #expect(wiring.state == .wired)
     #expect(wiring.variables.count == 3)
     #expect(
       Set(wiring.kept) == [
-        "ccache's base_dir, set in /etc/ccache.conf", "ccache's compiler_check, set in /etc/ccache.conf",
+        "ccache's base_dir, set in /etc/ccache.conf", "ccache's stats, set in /etc/ccache.conf",
         "ccache's remote_only, set in /etc/ccache.conf",
       ])
   }

@@ -16,7 +16,7 @@ struct CCacheTests {
     #expect(
       wiring.variables == [
         .init("CCACHE_REMOTE_STORAGE", Self.crsh), .init("CCACHE_REMOTE_ONLY", "1"),
-        .init("CCACHE_COMPILERCHECK", "content"), .init("CCACHE_BASEDIR", "/src/project"),
+        .init("CCACHE_NOSTATS", "1"), .init("CCACHE_BASEDIR", "/src/project"),
         .init("CMAKE_C_COMPILER_LAUNCHER", "ccache"), .init("CMAKE_CXX_COMPILER_LAUNCHER", "ccache"),
       ])
     #expect(wiring.links == .init(target: "/usr/bin/ccache", names: ["cc", "g++", "gcc-12"]))
@@ -92,7 +92,7 @@ struct CCacheTests {
     arguments: [
       ("CCACHE_REMOTE_ONLY", "CCACHE_REMOTE_ONLY", "remote_only"),
       ("CCACHE_NOREMOTE_ONLY", "CCACHE_REMOTE_ONLY", "remote_only"),
-      ("CCACHE_COMPILERCHECK", "CCACHE_COMPILERCHECK", "compiler_check"),
+      ("CCACHE_NOSTATS", "CCACHE_NOSTATS", "stats"), ("CCACHE_STATS", "CCACHE_NOSTATS", "stats"),
       ("CCACHE_BASEDIR", "CCACHE_BASEDIR", "base_dir"),
     ])
   func userOptions(variable: String, injected: String, setting: String) {
@@ -101,6 +101,22 @@ struct CCacheTests {
     #expect(wiring.value(injected) == nil)
     #expect(wiring.variables.count == 5)
     #expect(wiring.kept == ["ccache's \(setting), set in \(variable)"])
+  }
+
+  @Test(
+    "compilers are told apart by content where their date says nothing: checked out, or without a date",
+    arguments: [
+      ("/usr/bin", 1_700_000_000, nil), ("/opt/gcc/bin", 1_700_000_000, nil),
+      ("/home/me/toolchains/bin", 1_700_000_000, "content"), ("/src/project/prebuilts", 1_700_000_000, "content"),
+      ("/nix/store/gcc/bin", 1, "content"), ("/gnu/store/gcc/bin", 315_532_801, "content"),
+    ] as [(FilePath, Int, String?)])
+  func compilerCheck(directory: FilePath, date: Int, expected: String?) {
+    var host = FakeToolHost()
+    host.compilerDirectory = directory
+    host.compilerDate = date
+    #expect(CCache.wire(host.context()).value("CCACHE_COMPILERCHECK") == expected)
+    let wiring = CCache.wire(host.context(["CCACHE_COMPILERCHECK": "none"]))
+    #expect(wiring.value("CCACHE_COMPILERCHECK") == nil)
   }
 
   @Test(

@@ -7,6 +7,8 @@ struct FakeToolHost: ToolHost {
   var programs: [String: FilePath] = ["ccache": "/usr/bin/ccache"]
   var versions: [FilePath: String] = ["/usr/bin/ccache": Self.version414]
   var commands = ["cc", "g++", "ls", "gcc-12", "cmake"]
+  var compilerDirectory: FilePath = "/usr/bin"
+  var compilerDate = 1_700_000_000
   var files: [FilePath: String] = [:]
   var directories: Set<FilePath> = []
   var readOnly: Set<FilePath> = []
@@ -33,7 +35,9 @@ struct FakeToolHost: ToolHost {
 
   func find(_ name: String) -> FilePath? { programs[name] }
   func version(of program: FilePath) -> String? { versions[program] }
-  func names(_ kind: String, where condition: (String) -> Bool) -> [String] { commands.filter(condition) }
+  func programs(_ kind: String, where condition: (String) -> Bool) -> [Program] {
+    commands.filter(condition).map { .init(name: $0, file: compilerDirectory.appending($0), modified: compilerDate) }
+  }
   func compiles(with ccache: FilePath, compiler: String, remoteStorage: String) -> Bool {
     acceptsStorage(remoteStorage)
   }

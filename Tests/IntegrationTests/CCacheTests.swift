@@ -54,6 +54,8 @@ struct CCacheTests {
   @Test(arguments: InstalledCCache.allCases)
   func `the counts are ccache's own`(ccache: InstalledCCache) throws {
     let sandbox = try sandbox(with: ccache)
+    // Fabrik switches ccache's own counting off, unless the user has switched it on.
+    sandbox.environment["CCACHE_STATS"] = "1"
     try CProject(files: 9).write(to: sandbox, directory: "p")
     let cold = try report(try sandbox.run("cd p && fabrik exec --stats json -- make -j4"))
     // Half of it is known, a header has changed for one file, one file has only another comment.

@@ -91,7 +91,8 @@ struct ExecTransparencyTests {
     let names = Set(outcome.output.split(separator: "\n").map { $0.dropFirst(2).prefix { $0 != "=" } })
     #expect(
       names.isSubset(of: [
-        "PATH", "CCACHE_REMOTE_STORAGE", "CCACHE_REMOTE_ONLY", "CCACHE_COMPILERCHECK", "CCACHE_BASEDIR",
+        "PATH", "CCACHE_REMOTE_STORAGE", "CCACHE_REMOTE_ONLY", "CCACHE_NOSTATS", "CCACHE_COMPILERCHECK",
+        "CCACHE_BASEDIR",
         "CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER", "FABRIK_SESSION", "FABRIK_INJECTED",
       ]))
   }
