@@ -98,24 +98,19 @@ final class CRSHHandler: ChannelInboundHandler {
   }
 
   private func get(_ bytes: [UInt8], _ context: ChannelHandlerContext) {
-    guard let key = CCacheProtocol.key(bytes), let entry = server.cache.lookup(key, for: account) else {
-      clock.missed()
-      return write(CRSHResponse.nothing, context)
-    }
-    server.transfers.begin()
+    guard let key = CCacheProtocol.key(bytes) else { return write(CRSHResponse.nothing, context) }
     isSending = true
-    let head = context.channel.allocator.buffer(bytes: CRSHResponse.valueHead(size: entry.size))
-    let this = NIOLoopBound((self, context, entry), eventLoop: context.eventLoop)
-    EntrySender.send(entry, head: head, on: context.channel).whenSuccess { result in
-      let (handler, context, entry) = this.value
-      handler.server.transfers.end()
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    EntrySender(server: server, channel: context.channel).answer(key, for: account) { size in
+      context.channel.allocator.buffer(bytes: CRSHResponse.valueHead(size: size))
+    }.whenSuccess { result in
+      let (handler, context) = this.value
       handler.isSending = false
-      if case .sent = result {} else { handler.server.cache.retract(entry, for: handler.account) }
-      if case .damaged = result {
+      if result == .missing {
         handler.clock.missed()
         handler.write(CRSHResponse.nothing, context)
       }
-      // A body that went out at once came back here from within `process`, whose loop goes on by itself.
+      // An answer that went out at once came back here from within `process`, whose loop goes on by itself.
       if !handler.isProcessing { handler.process(context) }
     }
   }

@@ -22,8 +22,8 @@ package struct CacheServer: Sendable {
     self.options = options
   }
 
-  /// Lookups are short and do not wait for each other, so few threads serve many tools; more than this only compete
-  /// with the compilers for the processors.
+  /// Lookups are short and do not wait for each other, so few threads serve many tools: one for two processors, since
+  /// more only compete with the compilers (on two processors, one thread answers faster than two), and at most four.
   private static let mostThreads = 4
   /// Compilers start by the hundred; nobody may be refused while the server is busy.
   static let backlog: CInt = 4096
@@ -34,7 +34,7 @@ package struct CacheServer: Sendable {
     guard let endpoint = SmallFile.read(options.instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:)) else {
       throw StartFailure(description: "\(options.instance.httpEndpoint) cannot be read")
     }
-    let threads = min(Self.mostThreads, max(2, System.coreCount))
+    let threads = min(Self.mostThreads, max(1, System.coreCount / 2))
     let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
     let workers = NIOThreadPool(numberOfThreads: 1)
     workers.start()

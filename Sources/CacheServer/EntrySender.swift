@@ -1,4 +1,6 @@
 import CacheStore
+import ControlProtocol
+import LayeredCache
 import NIOCore
 import NIOPosix
 
@@ -8,51 +10,79 @@ import NIOPosix
   import Darwin
 #endif
 
-/// Writes an entry's body to a channel, never bytes that do not match its checksum: small bodies are checked in memory;
-/// large ones are checked while they are sent for the first time, with the last piece held back until the checksum is
-/// known, and from then on go out by `sendfile`.
+/// Answers a tool's question: looks the key up, counts, and writes the body to the tool's channel. Never sends bytes that
+/// do not match their checksum: small bodies are checked in memory; large ones are checked while they are sent for the
+/// first time, with the last piece held back until the checksum is known, and from then on go out by `sendfile`.
 struct EntrySender {
+  let server: ServerContext
+  let channel: any Channel
+
+  enum Result: Sendable {
+    case sent
+    /// Nothing was written: there is no such entry, or it was damaged.
+    case missing
+    /// The body broke off or was damaged on the way; the connection has been closed.
+    case broken
+  }
+
   /// Up to here one read and one check cost less than a second system call to the socket.
   static let wholeLimit: UInt64 = 1 << 17
   /// Piece of a large body: a bound on memory per connection, and on how long an event loop is busy with it.
   private static let pieceSize = 1 << 18
 
-  enum Result: Sendable {
-    case sent
-    /// Nothing was written: the caller may still answer that there is no such entry.
-    case damaged
-    /// The body broke off or was damaged on the way; the connection has been closed.
-    case broken
-  }
-
-  /// Writes `head` and the body, and flushes. The result comes when all has been handed to the socket, or, for small
-  /// bodies, to the channel.
-  static func send(_ entry: OpenEntry, head: ByteBuffer, on channel: any Channel) -> EventLoopFuture<Result> {
-    if entry.size <= wholeLimit { return sendWhole(entry, head: head, on: channel) }
-    guard let blob = entry.blob else { return channel.eventLoop.makeSucceededFuture(.damaged) }
-    if entry.isVerified, let file = duplicate(blob) {
-      return sendFile(file, size: Int(entry.size), head: head, on: channel)
-    }
-    channel.write(head, promise: nil)
-    return PieceSender(entry: entry, blob: blob, channel: channel).start(pieceSize: pieceSize)
-  }
-
-  private static func sendWhole(
-    _ entry: OpenEntry, head: ByteBuffer, on channel: any Channel
+  /// Writes what `head` makes of the body's size, and the body, and flushes. The result comes when all has been handed
+  /// to the socket, or, for small bodies, to the channel. To be called on the channel's event loop.
+  func answer(
+    _ key: CacheKey, for account: StatisticsAccount, head: (UInt64) -> ByteBuffer
   ) -> EventLoopFuture<Result> {
+    let removals = server.cache.removals
+    if let recent = server.recent.find(key, removals: removals) {
+      let size = UInt64(recent.body.readableBytes)
+      account.record(tool: key.namespace, hit: .init(layer: .local, bytes: size, duration: recent.duration))
+      channel.write(head(size), promise: nil)
+      channel.writeAndFlush(recent.body, promise: nil)
+      return channel.eventLoop.makeSucceededFuture(.sent)
+    }
+    guard let entry = server.cache.lookup(key, for: account) else {
+      return channel.eventLoop.makeSucceededFuture(.missing)
+    }
+    server.transfers.begin()
+    let (server, loopEntry) = (server, NIOLoopBound(entry, eventLoop: channel.eventLoop))
+    return send(entry, head: head(entry.size), removals: removals).map { result in
+      server.transfers.end()
+      if result != .sent { server.cache.retract(loopEntry.value, for: account) }
+      return result
+    }
+  }
+
+  private func send(_ entry: OpenEntry, head: ByteBuffer, removals: Int64) -> EventLoopFuture<Result> {
+    let isFileFaster = entry.size > RecentBodies.bodyLimit && entry.isVerified
+    if entry.size <= Self.wholeLimit, !isFileFaster { return sendWhole(entry, head: head, removals: removals) }
+    guard let blob = entry.blob else { return channel.eventLoop.makeSucceededFuture(.missing) }
+    if entry.isVerified, let file = Self.duplicate(blob) { return sendFile(file, size: Int(entry.size), head: head) }
+    channel.write(head, promise: nil)
+    return PieceSender(entry: entry, blob: blob, channel: channel).start(pieceSize: Self.pieceSize)
+  }
+
+  private func sendWhole(_ entry: OpenEntry, head: ByteBuffer, removals: Int64) -> EventLoopFuture<Result> {
     var buffer = head
-    var isSound = true
+    let size = Int(entry.size)
     if let body = entry.inlineBody {
       buffer.writeBytes(body)
     } else {
-      let size = Int(entry.size)
+      var isSound = true
       buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { space in
         isSound = entry.readAll(into: UnsafeMutableRawBufferPointer(rebasing: space[..<size]))
         return isSound ? size : 0
       }
+      guard isSound else { return channel.eventLoop.makeSucceededFuture(.missing) }
+      entry.reportVerified()
     }
-    if isSound { channel.writeAndFlush(buffer, promise: nil) }
-    return channel.eventLoop.makeSucceededFuture(isSound ? .sent : .damaged)
+    if let body = buffer.getSlice(at: buffer.writerIndex - size, length: size) {
+      server.recent.insert(entry.record.key, body: body, duration: entry.record.duration, removals: removals)
+    }
+    channel.writeAndFlush(buffer, promise: nil)
+    return channel.eventLoop.makeSucceededFuture(.sent)
   }
 
   private static func duplicate(_ blob: OpenBlob) -> NIOFileHandle? {
@@ -60,16 +90,24 @@ struct EntrySender {
     return descriptor < 0 ? nil : NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: descriptor)
   }
 
-  private static func sendFile(
-    _ file: NIOFileHandle, size: Int, head: ByteBuffer, on channel: any Channel
-  ) -> EventLoopFuture<Result> {
+  private func sendFile(_ file: NIOFileHandle, size: Int, head: ByteBuffer) -> EventLoopFuture<Result> {
+    // Head and file are two system calls; corked, the reader is not woken up for the head alone.
+    setCork(1)
     channel.write(head, promise: nil)
     let region = FileRegion(fileHandle: file, readerIndex: 0, endIndex: size)
     let done = channel.eventLoop.makePromise(of: Void.self)
     channel.writeAndFlush(region, promise: done)
+    let this = NIOLoopBound(self, eventLoop: channel.eventLoop)
     return done.futureResult.map { Result.sent }.flatMapErrorThrowing { _ in .broken }.always { _ in
+      this.value.setCork(0)
       try? file.close()
     }
+  }
+
+  /// Fails on a Unix socket, which needs no cork.
+  private func setCork(_ value: Int) {
+    try? channel.syncOptions?.setOption(
+      ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_CORK)), value: value)
   }
 }
 

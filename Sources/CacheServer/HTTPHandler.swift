@@ -101,25 +101,15 @@ final class HTTPHandler: ChannelInboundHandler {
   }
 
   private func get(_ key: CacheKey, _ account: StatisticsAccount, _ context: ChannelHandlerContext) {
-    guard let entry = server.cache.lookup(key, for: account) else {
-      clock.missed()
-      state = .answering(.notFound)
-      return
-    }
-    server.transfers.begin()
     state = .sending
-    let head = HTTPAnswer.bodyHead(size: entry.size, isKeptAlive: isKeptAlive, allocator: context.channel.allocator)
-    let this = NIOLoopBound((self, context, entry, account), eventLoop: context.eventLoop)
-    EntrySender.send(entry, head: head, on: context.channel).whenSuccess { result in
-      let (handler, context, entry, account) = this.value
-      handler.server.transfers.end()
-      if case .sent = result {
-        handler.state = .answering(.alreadySent)
-      } else {
-        handler.server.cache.retract(entry, for: account)
-        handler.clock.missed()
-        handler.state = .answering(.notFound)
-      }
+    let isKeptAlive = isKeptAlive
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    EntrySender(server: server, channel: context.channel).answer(key, for: account) { size in
+      HTTPAnswer.bodyHead(size: size, isKeptAlive: isKeptAlive, allocator: context.channel.allocator)
+    }.whenSuccess { result in
+      let (handler, context) = this.value
+      handler.state = .answering(result == .missing ? .notFound : .alreadySent)
+      if result == .missing { handler.clock.missed() }
       handler.resume(context)
     }
   }

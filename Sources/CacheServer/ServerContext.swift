@@ -10,6 +10,7 @@ final class ServerContext: Sendable {
   let leases: LeaseRegistry
   let lifecycle: ServerLifecycle
   let transfers: ActivityCount
+  let recent = RecentBodies()
   private let workers: NIOThreadPool
   private let isCollecting = Atomic<Bool>(false)
   private let launcherHeard = AsyncStream<Void>.makeStream()

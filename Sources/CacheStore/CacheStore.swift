@@ -47,6 +47,10 @@ package final class CacheStore: Sendable {
     self.maxSize = maxSize ?? Self.defaultMaxSize(directory: layout.root, used: UInt64(max(0, usage[.bytes])))
   }
 
+  /// Changes whenever an entry was removed or replaced, by any process: what was read before may not be there any more.
+  /// Costs no system call.
+  package var removals: Int64 { usage[.removals] }
+
   private static func defaultMaxSize(directory: FilePath, used: UInt64) -> UInt64 {
     let ceiling: UInt64 = 10_000_000_000
     var status = statvfs()
@@ -103,9 +107,9 @@ package final class CacheStore: Sendable {
     removeFile(layout.entry(key, scope: scope), of: .entries) > 0
   }
 
-  /// How stale a file's access time may become. Coarse, because each update dirties an inode; fine enough, because
+  /// How stale a file's access time may become, in milliseconds. Coarse, because each update dirties an inode; fine enough, because
   /// eviction is about hours and days.
-  private static let accessTimeGranularity: UInt64 = 60_000
+  package static let accessTimeGranularity: UInt64 = 60_000
 
   private func touch(_ descriptor: CInt) {
     var status = stat()
@@ -150,7 +154,10 @@ package final class CacheStore: Sendable {
     guard lstat(path, &status) == 0, unlink(path) == 0 else { return 0 }
     let size = Self.diskSize(status.st_size)
     usage.add(-Int64(size), to: .bytes)
-    if tree == .entries { usage.add(-1, to: .entries) }
+    if tree == .entries {
+      usage.add(-1, to: .entries)
+      usage.add(1, to: .removals)
+    }
     return size
   }
 

@@ -24,6 +24,8 @@ final class UsageCounter: Sendable {
     case damaged = 2
     /// Entries that were evicted, since the store was made.
     case evicted = 3
+    /// Entries that were removed or replaced, since the store was made.
+    case removals = 4
   }
 
   /// Maps the file, made when it is missing. Throws an `Errno`.

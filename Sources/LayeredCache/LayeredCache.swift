@@ -15,10 +15,16 @@ package final class LayeredCache: Sendable {
   /// Looks up a key for a tool and counts the answer.
   package func lookup(_ key: CacheKey, for account: StatisticsAccount) -> OpenEntry? {
     let entry = local.lookup(key)
-    account.record(
-      tool: key.namespace, hit: entry.map { .init(layer: .local, bytes: $0.size, duration: $0.record.duration) })
+    account.record(tool: key.namespace, hit: entry.map(Self.hit))
     return entry
   }
+
+  private static func hit(_ entry: OpenEntry) -> StatisticsAccount.Hit {
+    .init(layer: .local, bytes: entry.size, duration: entry.record.duration)
+  }
+
+  /// Changes whenever what was found before may have been removed or replaced.
+  package var removals: Int64 { local.removals }
 
   /// Whether there is an entry, without counting the question as a lookup.
   package func contains(_ key: CacheKey) -> Bool {
@@ -32,8 +38,7 @@ package final class LayeredCache: Sendable {
 
   /// Takes back a hit that turned out to be damaged when its body was read.
   package func retract(_ entry: OpenEntry, for account: StatisticsAccount) {
-    account.retractHit(
-      tool: entry.record.key.namespace, .init(layer: .local, bytes: entry.size, duration: entry.record.duration))
+    account.retractHit(tool: entry.record.key.namespace, Self.hit(entry))
   }
 
   package func makeWriter(key: CacheKey, digest: any DigestComputing) -> EntryWriter {

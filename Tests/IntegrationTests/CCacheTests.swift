@@ -92,7 +92,8 @@ struct CCacheTests {
     for directory in ["p", "q"] { try CProject(files: 6).write(to: sandbox, directory: directory) }
     let outcome = try sandbox.run(
       """
-      (cd p && fabrik exec -q -- make -s)
+      (cd p && fabrik exec -q --linger 0 -- make -s)
+      while pgrep -f "fabrik-server --instance $XDG_RUNTIME_DIR/" > /dev/null; do sleep 0.02; done
       for f in $(find $HOME/.cache/fabrik/v1/[eb]* -type f); do
         printf '\\377' | dd of=$f bs=1 seek=$(($(stat -c %s $f) / 2)) conv=notrunc status=none
       done

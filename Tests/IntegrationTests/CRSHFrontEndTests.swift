@@ -103,4 +103,17 @@ struct CRSHFrontEndTests {
     }
     #expect(!(try sandbox.run("fabrik cache stats --json").output.contains("\"evicted\":0,")))
   }
+
+  @Test func `what another process removes or replaces is not answered from memory`() throws {
+    let server = try RunningServer()
+    let connection = try connect(server)
+    for value in [Array("one".utf8), Array("three".utf8)] {
+      try connection.send(put(value) + [0] + key + [0] + key)
+      #expect(try connection.receive(1) == [0])
+      for _ in 0..<2 { #expect(try connection.receive(9 + value.count) == head(of: value) + value) }
+    }
+    try server.sandbox.run("fabrik cache clear")
+    try connection.send([0] + key)
+    #expect(try connection.receive(1) == [1])
+  }
 }
