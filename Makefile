@@ -45,18 +45,20 @@ format:
 
 bench: build
 	@scripts/install-dependencies test
-	python3 Benchmarks/run.py
+	python3 Benchmarks/run.py --ccache .build/tools/ccache
 
 check-real: build
 	@scripts/install-dependencies test
-	python3 Benchmarks/real_builds.py
+	python3 Benchmarks/real_builds.py --ccache .build/tools/ccache
 
 completions: build
 	$(RELEASE)/fabrik completions bash > completions/fabrik.bash
 	$(RELEASE)/fabrik completions zsh > completions/_fabrik
 	$(RELEASE)/fabrik completions fish > completions/fabrik.fish
 
-install: build
+# Does not build: under sudo, another user with another PATH would.
+install:
+	@test -x $(RELEASE)/fabrik -a -x $(RELEASE)/fabrik-server || { echo "run 'make build' first" >&2; exit 1; }
 	install -D -m 755 $(RELEASE)/fabrik $(DESTDIR)$(PREFIX)/bin/fabrik
 	install -D -m 755 $(RELEASE)/fabrik-server $(DESTDIR)$(PREFIX)/libexec/fabrik/fabrik-server
 	install -D -m 755 shims/fabrik-shim $(DESTDIR)$(PREFIX)/libexec/fabrik/shims/fabrik-shim

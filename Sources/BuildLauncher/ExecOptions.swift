@@ -7,8 +7,9 @@ package struct ExecOptions: Sendable {
   package var flags = ConfigurationLayer()
   package var configFile: FilePath?
   package var isDryRun = false
+  package var isVersionWanted = false
   package var verbosity = Verbosity.normal
-  /// COMMAND and its arguments, byte for byte. Not empty.
+  /// COMMAND and its arguments, byte for byte. Empty only if the version is wanted.
   package var command: [[UInt8]] = []
 
   package enum Verbosity: Sendable {
@@ -29,6 +30,7 @@ package struct ExecOptions: Sendable {
       if text == "--" { break }
       let flag = Flag(text)
       switch flag.name {
+      case "--version": isVersionWanted = try flag.withoutValue(true)
       case "--dry-run": isDryRun = try flag.withoutValue(true)
       case "-v", "--verbose": verbosity = try flag.withoutValue(.verbose)
       case "-q", "--quiet": verbosity = try flag.withoutValue(.quiet)
@@ -43,7 +45,7 @@ package struct ExecOptions: Sendable {
       }
     }
     command = Array(rest)
-    guard !command.isEmpty else {
+    guard !command.isEmpty || isVersionWanted else {
       throw ConfigurationError(.flag(name: "exec"), "which command? For example: fabrik exec -- make")
     }
   }

@@ -36,6 +36,10 @@ package struct ExecSession {
       let directory = (try? FileSystem.currentDirectory()) ?? "/"
       let options = try ExecOptions(
         arguments: arguments, workingDirectory: directory, knownTools: BuildTools.names)
+      if options.isVersionWanted {
+        StandardStream.output.write(line: fabrikVersion)
+        exit(0)
+      }
       try ExecSession(options: options, environment: environment, workingDirectory: directory).run()
     } catch {
       StandardStream.error.write(line: "fabrik: \(error)")
@@ -57,7 +61,7 @@ package struct ExecSession {
       environment: environment, workingDirectory: workingDirectory, knownTools: BuildTools.names)
     let loaded = try loader.load(named: options.configFile, flags: options.flags)
     configuration = loaded.configuration
-    for problem in loaded.problems { say("\(problem); it is ignored") }
+    for problem in loaded.problems { say(problem.asIgnored) }
   }
 
   /// Everything is set up by the outer `exec`, which also counts and reports: the command takes this process's place.
@@ -70,7 +74,9 @@ package struct ExecSession {
   private static func explain(_ failure: CommandProcess.Failure, command: [[UInt8]]) -> Never {
     let name = String(decoding: command[0], as: UTF8.self)
     let isMissing = failure.exitStatus == 127 && !command[0].contains(UInt8(ascii: "/"))
-    StandardStream.error.write(line: "fabrik: \(name): \(isMissing ? "command not found" : "\(failure.errno)")")
+    var line = "fabrik: \(name.isEmpty ? "''" : name): \(isMissing ? "command not found" : "\(failure.errno)")"
+    if isMissing, name.contains(" ") { line += " (for a line of shell: fabrik exec -- sh -c '\(name)')" }
+    StandardStream.error.write(line: line)
     exit(failure.exitStatus)
   }
 
@@ -124,7 +130,7 @@ package struct ExecSession {
   private func wire(endpoint: HTTPEndpoint, lease: String, instance: ServerInstance) -> BuildEnvironment {
     let memory = ProbeMemory(directory: paths.cache.appending("probes"))
     let context = BuildContext(
-      environment: environment,
+      command: options.command.map { String(decoding: $0, as: UTF8.self) }, environment: environment,
       endpoints: CacheEndpoints(
         crshSocket: instance.crshSocket, httpPort: endpoint.port, httpToken: endpoint.bearer(lease: lease)),
       projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
@@ -165,7 +171,7 @@ package struct ExecSession {
     if access.isNew, !access.lease.isReady(within: .zero) {
       if access.lease.isClosed() {
         let reason = SmallFile.read(instance.log).map { $0.split(separator: "\n").first ?? "" } ?? "it ended early"
-        say("the cache server did not work: \(reason)")
+        say("the build was not cached: \(reason)")
       }
       return LeaseStatistics()
     }
@@ -219,9 +225,12 @@ package struct ExecSession {
   /// A build that worked for a while without a question to the cache deserves a hint; a build with nothing to do does
   /// not.
   private func hintAtSilence(_ build: BuildEnvironment) {
-    guard fabrik_children_cpu_microseconds() >= Self.noticeableWork else { return }
-    for (tool, wiring) in build.wirings where wiring.state == .wired && tool.isDriven(by: commandName) {
-      say(wiring.silenceHint)
+    for (tool, wiring) in build.wirings where wiring.state == .wired {
+      if fabrik_children_cpu_microseconds() >= Self.noticeableWork, tool.isDriven(by: commandName) {
+        say(wiring.silenceHint)
+      } else {
+        sayVerbosely(wiring.silenceHint)
+      }
     }
   }
 
@@ -232,7 +241,10 @@ package struct ExecSession {
         SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:))
         ?? HTTPEndpoint(port: 0, token: "TOKEN")
       let build = wire(endpoint: HTTPEndpoint(port: endpoint.port, token: "TOKEN"), lease: "LEASE", instance: instance)
-      for (name, value) in build.injected { StandardStream.output.write(line: "\(name)=\(value)") }
+      for (name, value) in build.injected {
+        // Without a server there is no port yet.
+        StandardStream.output.write(line: "\(name)=\(value.replacing("127.0.0.1:0/", with: "127.0.0.1:PORT/"))")
+      }
       for (tool, wiring) in build.wirings {
         switch wiring.state {
         case .wired: for name in wiring.kept { StandardStream.output.write(line: "# \(tool.name): kept \(name)") }

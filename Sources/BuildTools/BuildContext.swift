@@ -3,6 +3,8 @@ package import SystemSupport
 
 /// What a build tool's wiring may depend on.
 package struct BuildContext: Sendable {
+  /// What the user runs, with its arguments.
+  package let command: [String]
   /// As the user's shell gave it.
   package let environment: Environment
   package let endpoints: CacheEndpoints
@@ -13,8 +15,10 @@ package struct BuildContext: Sendable {
   package let host: any ToolHost
 
   package init(
-    environment: Environment, endpoints: CacheEndpoints, projectRoot: FilePath, scratch: FilePath, host: any ToolHost
+    command: [String], environment: Environment, endpoints: CacheEndpoints, projectRoot: FilePath, scratch: FilePath,
+    host: any ToolHost
   ) {
+    self.command = command
     self.environment = environment
     self.endpoints = endpoints
     self.projectRoot = projectRoot

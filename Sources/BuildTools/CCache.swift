@@ -62,12 +62,20 @@ package enum CCache: BuildTool {
     else {
       return .unavailable("C and C++ are not cached: \(program) fails when it is told to use Fabrik")
     }
-    wiring.links = .init(target: program, names: compilers.map(\.name))
+    if !configuresCMake(context.command) {
+      wiring.links = .init(target: program, names: compilers.map(\.name))
+    }
     wiring.silenceHint = """
       no C or C++ compiler asked for cached results; \
       a compiler named by its absolute path, or a build directory configured without fabrik, is not seen
       """
     return wiring
+  }
+
+  /// CMake remembers compilers by their paths. It has its launcher variables, and is not to remember our links.
+  private static func configuresCMake(_ command: [String]) -> Bool {
+    guard let program = command.first, FilePath(program).lastComponent?.string == "cmake" else { return false }
+    return !command.contains { ["--build", "--install", "--open", "-E", "-P"].contains($0) }
   }
 
   /// How this ccache can reach a remote storage; nil when it cannot.

@@ -30,7 +30,7 @@ package struct CacheServer: Sendable {
 
   /// Serves until the server's time has come. Throws when it cannot begin.
   package func run() async throws {
-    let store = try CacheStore(directory: options.parameters.cacheDirectory, maxSize: options.parameters.maxSize)
+    let store = try openStore()
     guard let endpoint = SmallFile.read(options.instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:)) else {
       throw StartFailure(description: "\(options.instance.httpEndpoint) cannot be read")
     }
@@ -70,6 +70,15 @@ package struct CacheServer: Sendable {
     if server.cache.isUncounted { server.startCollecting() }
     server.collectIfNeeded()
     await lifecycle.run()
+  }
+
+  private func openStore() throws -> CacheStore {
+    let directory = options.parameters.cacheDirectory
+    do {
+      return try CacheStore(directory: directory, maxSize: options.parameters.maxSize)
+    } catch {
+      throw StartFailure(description: "the cache in \(directory) cannot be opened: \(error)")
+    }
   }
 
   private func listen(

@@ -67,7 +67,7 @@ package final class EntryWriter {
   private func spill() throws {
     guard temporary == nil else { return }
     try store.step(.createTemporary)
-    let file = try TemporaryFile(store.layout)
+    let file = try TemporaryFile(store)
     temporary = file
     try buffer.withUnsafeBytes { try file.write($0) }
     buffer = []
@@ -147,7 +147,7 @@ package final class EntryWriter {
   private func publishEntry(_ record: EntryRecord, mode: Mode) throws -> Outcome {
     let path = store.layout.entry(record.key, scope: record.scope)
     try store.step(.createEntryFile)
-    let file = try TemporaryFile(store.layout)
+    let file = try TemporaryFile(store)
     let encoded = record.encoded
     try store.step(.writeEntryFile)
     try encoded.withUnsafeBytes { try file.write($0) }
@@ -182,13 +182,14 @@ private final class TemporaryFile {
   private var isPublished = false
   private static let counter = Atomic<UInt64>(0)
 
-  init(_ layout: StoreLayout) throws {
+  init(_ store: CacheStore) throws {
     let number = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
-    path = layout.temporary(name: "\(getpid()).\(UInt32.random(in: 0...UInt32.max)).\(number)")
+    path = store.layout.temporary(name: "\(getpid()).\(UInt32.random(in: 0...UInt32.max)).\(number)")
     var descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     if descriptor < 0, errno == ENOENT {
       // Somebody deleted the whole cache directory.
-      try FileSystem.makeDirectories(layout.temporary, permissions: 0o700)
+      try FileSystem.makeDirectories(store.layout.temporary, permissions: 0o700)
+      try store.usage.reopen(path: store.layout.usage)
       descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     }
     guard descriptor >= 0 else { throw Errno(rawValue: errno) }

@@ -21,6 +21,11 @@ package struct ConfigurationError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     "\(place): \(message)"
   }
+
+  /// For a mistake that does not stop anything: the description, and what follows from it.
+  package var asIgnored: String {
+    if case .file = place { "\(self); the whole file is ignored" } else { "\(self); it is ignored" }
+  }
 }
 
 extension ConfigurationError.Place: CustomStringConvertible {

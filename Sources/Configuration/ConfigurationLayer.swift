@@ -17,6 +17,9 @@ package struct ConfigurationLayer: Sendable {
     knownTools: [String]
   ) throws(ConfigurationError) {
     let wrong = ConfigurationError(place, "\(key.rawValue) takes \(key.expectation), not '\(text)'")
+    if text.hasPrefix("~"), key == .cacheDirectory || key == .statisticsFile {
+      throw ConfigurationError(place, "'~' is not expanded; write ${HOME}\(text.dropFirst())")
+    }
     switch key {
     case .cacheDirectory:
       guard !text.isEmpty else { throw wrong }

@@ -4,8 +4,9 @@ extension FabrikConfiguration {
   /// A line of `fabrik config show`.
   package struct Row: Sendable, Equatable {
     package let key: String
-    /// As it would be written in the file.
     package let value: String
+    /// The value as it would be written in the file.
+    package var written: String { value.hasPrefix("{") ? value : "\"\(value)\"" }
     /// The file and line, variable or flag; `default` otherwise.
     package let origin: String
   }
@@ -34,6 +35,6 @@ extension FabrikConfiguration {
   }
 
   private func row<Value>(_ key: SettingKey, _ setting: Setting<Value>, quoted value: String) -> Row {
-    Row(key: key.rawValue, value: "\"\(value)\"", origin: setting.place?.description ?? "default")
+    Row(key: key.rawValue, value: value, origin: setting.place?.description ?? "default")
   }
 }

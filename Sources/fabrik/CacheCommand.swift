@@ -30,7 +30,7 @@ struct CacheCommand: ParsableCommand {
         lines: [
           "path      \(store.directory)",
           "entries   \(summary.entries)",
-          "size      \(ByteSize(bytes: summary.bytes)) of at most \(ByteSize(bytes: summary.maxSize))",
+          "size      \(ByteSize(bytes: summary.bytes)) on disk, of at most \(ByteSize(bytes: summary.maxSize))",
           "evicted   \(summary.evicted) since the cache was made",
           "damaged   \(summary.damaged) found and removed since the cache was made",
         ])
@@ -84,8 +84,8 @@ struct CacheCommand: ParsableCommand {
           ("without_blob", .integer(result.entriesWithoutBlob)),
         ],
         lines: [
-          "\(result.soundEntries) entries are sound; \(result.damagedEntries) were damaged and "
-            + "\(result.entriesWithoutBlob) had lost their content: removed"
+          "sound     \(result.soundEntries)", "damaged   \(result.damagedEntries), removed",
+          "evicted   \(result.entriesWithoutBlob), without content, removed",
         ])
     }
   }

@@ -21,14 +21,14 @@ struct ConfigCommand: ParsableCommand {
 
     func run() throws {
       let world = try World(named: options.config)
-      for problem in world.loaded.problems { StandardStream.error.write(line: "fabrik: \(problem); it is ignored") }
+      for problem in world.loaded.problems { StandardStream.error.write(line: "fabrik: \(problem.asIgnored)") }
       let rows = world.configuration.rows
-      let width = rows.map { $0.key.count + $0.value.count }.max() ?? 0
+      let width = rows.map { $0.key.count + $0.written.count }.max() ?? 0
       format.print(
         rows.map { ($0.key, .object([("value", .string($0.value)), ("from", .string($0.origin))])) },
         lines: rows.map { row in
-          let gap = String(repeating: " ", count: width - row.key.count - row.value.count + 2)
-          return "\(row.key) = \(row.value)\(gap)# \(row.origin)"
+          let gap = String(repeating: " ", count: width - row.key.count - row.written.count + 2)
+          return "\(row.key) = \(row.written)\(gap)# \(row.origin)"
         })
     }
   }

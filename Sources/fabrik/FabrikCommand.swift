@@ -32,19 +32,38 @@ struct FabrikCommand: ParsableCommand {
   /// Parses the command line, runs the command and ends the process. What the user wrote wrongly in a file or variable
   /// is told as one line that names the place.
   static func start() -> Never {
+    explainMistakenCommand()
     do {
       var command = try parseAsRoot()
       try command.run()
       Glibc.exit(0)
     } catch let error as ConfigurationError {
       StandardStream.error.write(line: "fabrik: \(error)")
-      Glibc.exit(125)
+      Glibc.exit(usageStatus)
     } catch let error as CommandFailure {
       StandardStream.error.write(line: "fabrik: \(error)")
       Glibc.exit(1)
+    } catch  where exitCode(for: error) == .validationFailure {
+      StandardStream.error.write(line: fullMessage(for: error))
+      Glibc.exit(usageStatus)
     } catch {
       exit(withError: error)
     }
+  }
+
+  /// Status for wrong use, as `exec` has it.
+  private static let usageStatus: CInt = 125
+
+  /// `fabrik make` is what one types first.
+  private static func explainMistakenCommand() {
+    let names = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+    guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"), !names.contains(word) else {
+      return
+    }
+    let rest = CommandLine.arguments.dropFirst().joined(separator: " ")
+    StandardStream.error.write(
+      line: "fabrik: '\(word)' is not a command of fabrik; to run it with the cache: fabrik exec -- \(rest)")
+    Glibc.exit(usageStatus)
   }
 }
 

@@ -24,7 +24,7 @@ struct World {
 
   /// Opens the store, made when it is missing.
   func openStore() throws -> CacheStore {
-    for problem in loaded.problems { StandardStream.error.write(line: "fabrik: \(problem); it is ignored") }
+    for problem in loaded.problems { StandardStream.error.write(line: "fabrik: \(problem.asIgnored)") }
     let directory = configuration.cacheDirectory.value
     do {
       return try CacheStore(directory: directory, maxSize: configuration.maxSize.value?.bytes)

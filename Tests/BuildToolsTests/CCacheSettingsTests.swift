@@ -20,8 +20,8 @@ struct CCacheSettingsTests {
     for (name, value) in variables { environment[name] = value }
     return CCache.wire(
       BuildContext(
-        environment: environment, endpoints: context.endpoints, projectRoot: context.projectRoot,
-        scratch: context.scratch, host: host))
+        command: ["make"], environment: environment, endpoints: context.endpoints,
+        projectRoot: context.projectRoot, scratch: context.scratch, host: host))
   }
 
   @Test("a remote storage in any of its places is left alone", arguments: places)
@@ -110,8 +110,8 @@ struct CCacheDirectoryTests {
     let context = host.context()
     let wiring = CCache.wire(
       BuildContext(
-        environment: environment, endpoints: context.endpoints, projectRoot: context.projectRoot,
-        scratch: context.scratch, host: host))
+        command: ["make"], environment: environment, endpoints: context.endpoints,
+        projectRoot: context.projectRoot, scratch: context.scratch, host: host))
     #expect(wiring.value("CCACHE_DIR") == "/scratch/ccache")
   }
 

@@ -119,6 +119,17 @@ struct CCacheTests {
     #expect(wiring.value("CCACHE_COMPILERCHECK") == nil)
   }
 
+  @Test("CMake is not led to the links when it configures, only when it builds")
+  func cmake() {
+    for command in [["cmake", "-S", "."], ["/usr/bin/cmake", "-B", "build"], ["cmake", ".."]] {
+      let wiring = CCache.wire(FakeToolHost().context(command: command))
+      #expect(wiring.links == nil)
+      #expect(wiring.value("CMAKE_C_COMPILER_LAUNCHER") == "ccache")
+    }
+    #expect(CCache.wire(FakeToolHost().context(command: ["cmake", "--build", "build"])).links != nil)
+    #expect(CCache.wire(FakeToolHost().context(command: ["ninja"])).links != nil)
+  }
+
   @Test(
     "a CMake launcher the user has set is kept",
     arguments: ["CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER"])

@@ -45,11 +45,13 @@ struct FakeToolHost: ToolHost {
   func canWrite(in directory: FilePath) -> Bool { !readOnly.contains { directory.starts(with: $0) } }
   func read(_ path: FilePath) -> String? { files[path] }
 
-  func context(_ variables: KeyValuePairs<String, String> = [:], home: String? = "/home/me") -> BuildContext {
+  func context(
+    _ variables: KeyValuePairs<String, String> = [:], home: String? = "/home/me", command: [String] = ["make"]
+  ) -> BuildContext {
     var environment = Environment(variables)
     if let home { environment["HOME"] = home }
     return BuildContext(
-      environment: environment,
+      command: command, environment: environment,
       endpoints: CacheEndpoints(crshSocket: "/run/crsh.sock", httpPort: 4711, httpToken: "token"),
       projectRoot: "/src/project", scratch: "/scratch", host: self)
   }

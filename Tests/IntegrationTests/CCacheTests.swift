@@ -83,7 +83,7 @@ struct CCacheTests {
     let cold = try report(try sandbox.run("cd p && fabrik exec --stats json -- make"))
     let store = try sandbox.run("fabrik cache stats --json; fabrik cache verify")
     #expect(store.output.contains("\"entries\":\(Int(cold["stored"] ?? -1)),"))
-    #expect(store.output.contains("10 entries are sound; 0 were damaged"))
+    #expect(store.output.contains("sound     10\ndamaged   0,"))
   }
 
   @Test(arguments: InstalledCCache.allCases)
@@ -121,6 +121,8 @@ struct CCacheTests {
     #expect(warm["hits.local"] == 10)
     #expect(
       try sandbox.run("grep -c 'CMAKE_C_COMPILER_LAUNCHER:STRING=ccache$' a/build/CMakeCache.txt").output == "1\n")
+    // Nothing of ours is remembered but ccache's name.
+    #expect(try sandbox.run("grep -c fabrik/links a/build/CMakeCache.txt").output == "0\n")
   }
 
   @Test(
@@ -178,7 +180,7 @@ struct CCacheTests {
     let outcome = try Sandbox().run(
       "export '\(setting)'; fabrik exec -v -- sh -c 'echo $\(setting.prefix { $0 != "=" })'")
     #expect(outcome.output == "\(setting.drop { $0 != "=" }.dropFirst())\n")
-    #expect(outcome.errors == "fabrik: \(message)\n")
+    #expect(outcome.errors.hasPrefix("fabrik: \(message)\n"))
   }
 
   @Test func `a remote storage in ccache's configuration file is respected`() throws {

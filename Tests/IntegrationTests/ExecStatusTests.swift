@@ -84,4 +84,18 @@ struct ExecStatusTests {
     #expect(access("\(sandbox.path)/work/ran", F_OK) != 0)
     #expect(sandbox.servers().isEmpty)
   }
+
+  @Test(arguments: [
+    ("make -j2", "fabrik: 'make' is not a command of fabrik; to run it with the cache: fabrik exec -- make -j2\n"),
+    ("cache stats --jsn", "Error: Unknown option '--jsn'"), ("completions", "Error: Missing"),
+    (
+      "exec 'make clean'",
+      "fabrik: make clean: command not found (for a line of shell: fabrik exec -- sh -c 'make clean')"
+    ),
+  ])
+  func `a mistake gets a remedy`(arguments: String, message: String) throws {
+    let outcome = try Sandbox().run("fabrik \(arguments)")
+    #expect(outcome.exitStatus == (arguments.hasPrefix("exec") ? 127 : 125))
+    #expect(outcome.errors.hasPrefix(message), "\(outcome.errors)")
+  }
 }

@@ -24,6 +24,16 @@ struct ShimTests {
     #expect(outcome.errors.contains("fabrik: 0 hits · 6 misses"))
   }
 
+  @Test func `a compiler called through its shim adds nothing to standard error`() throws {
+    let sandbox = try sandboxWithShims()
+    try sandbox.write("int x;\n", to: "x.c")
+    for _ in 0..<2 {
+      let outcome = try sandbox.run("gcc -c x.c && cc -c x.c && c++ -c x.c")
+      #expect(outcome.exitStatus == 0)
+      #expect(outcome.errors == "")
+    }
+  }
+
   @Test func `without fabrik a shim runs the tool as it is`() throws {
     let sandbox = try sandboxWithShims()
     try CProject(files: 2).write(to: sandbox, directory: "p")
