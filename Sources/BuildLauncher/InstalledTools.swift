@@ -38,7 +38,7 @@ struct InstalledTools: ToolHost {
 
   func programs(_ kind: String, where condition: (String) -> Bool) -> [Program] {
     let directories = lookup.directories.filter { $0.first == UInt8(ascii: "/") }.map { FilePath(bytes: $0) }
-    let question = "\(kind) \(directories.map(ProbeMemory.identity).joined(separator: " "))"
+    let question = "programs \(kind) \(directories.map(ProbeMemory.identity).joined(separator: " "))"
     let answer = memory.answer(question) {
       search(directories, where: condition).map { "\($0.name)\t\($0.modified)\t\($0.file)" }.joined(separator: "\n")
     }

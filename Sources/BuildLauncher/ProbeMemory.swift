@@ -1,4 +1,5 @@
 import CStoreSupport
+import ControlProtocol
 import SystemPackage
 import SystemSupport
 
@@ -17,6 +18,8 @@ struct ProbeMemory: Sendable {
   ///   - question: names the probe and all it depends on.
   ///   - probe: asked when the answer is not known; nil is not remembered.
   func answer(_ question: String, probe: () -> String?) -> String? {
+    // Another version may write its answers in another form.
+    let question = "\(fabrikVersion) \(question)"
     let hash = Array(question.utf8).withUnsafeBytes { fabrik_xxh3_64($0.baseAddress, $0.count) }
     let file = directory.appending(Hex.encode(withUnsafeBytes(of: hash.bigEndian, Array.init)))
     // The question comes first in the file: a hash may collide.
