@@ -45,11 +45,11 @@ format:
 
 bench: build
 	@scripts/install-dependencies test
-	python3 Benchmarks/run.py --ccache .build/tools/ccache
+	python3 Benchmarks/run.py --ccache $(CURDIR)/.build/tools/ccache
 
 check-real: build
 	@scripts/install-dependencies test
-	python3 Benchmarks/real_builds.py --ccache .build/tools/ccache
+	python3 Benchmarks/real_builds.py --ccache $(CURDIR)/.build/tools/ccache
 
 completions: build
 	$(RELEASE)/fabrik completions bash > completions/fabrik.bash

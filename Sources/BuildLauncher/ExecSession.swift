@@ -52,7 +52,7 @@ package struct ExecSession {
     self.workingDirectory = workingDirectory
     var environment = environment
     paths = StandardPaths(environment: environment)
-    if Session.isNested(environment: environment, processes: processes) {
+    if !options.isDryRun, Session.isNested(environment: environment, processes: processes) {
       Self.replaceProcess(by: options.command, environment: environment)
     }
     Session.clean(&environment)
@@ -114,7 +114,9 @@ package struct ExecSession {
   }
 
   private func runUncached() -> Never {
-    start(in: environment).wait().reproduce()
+    let process = start(in: environment)
+    letGoOfDescriptors(but: nil)
+    process.wait().reproduce()
   }
 
   private func start(in environment: Environment) -> CommandProcess {
@@ -157,13 +159,14 @@ package struct ExecSession {
 
   /// What COMMAND closes must be closed: a pipe's other end must not wait for this process. Standard error stays, for
   /// the report.
-  private func letGoOfDescriptors(but lease: FileDescriptor) {
+  private func letGoOfDescriptors(but lease: FileDescriptor?) {
     let null = open("/dev/null", O_RDWR | O_CLOEXEC)
     if null >= 0 {
       dup2(null, 0)
       dup2(null, 1)
     }
-    fabrik_close_descriptors_except([lease.rawValue], 1)
+    let kept = lease.map { [$0.rawValue] } ?? []
+    fabrik_close_descriptors_except(kept, kept.count)
   }
 
   private func collectStatistics(_ access: inout ServerAccess, _ instance: ServerInstance) -> LeaseStatistics {
@@ -204,7 +207,7 @@ package struct ExecSession {
     let report = BuildReport(statistics: statistics, exitStatus: ending.shellStatus, elapsed: elapsed)
     if let file = configuration.statisticsFile.value {
       do {
-        try SmallFile.replace(file, with: report.json + "\n", permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        try SmallFile.write(report.json + "\n", to: file)
       } catch {
         say("\(file): \(error)")
       }

@@ -24,7 +24,11 @@ struct InstalledTools: ToolHost {
   }
 
   func find(_ name: String) -> FilePath? {
-    lookup.firstExecutable(name)
+    lookup.firstExecutable(name).map { found in
+      // Links are to lead to the program itself: a program that is reached by another name may ask for its own.
+      guard let file = try? FileSystem.realPath(found), file.lastComponent?.string == name else { return found }
+      return file
+    }
   }
 
   func version(of program: FilePath) -> String? {
@@ -62,30 +66,36 @@ struct InstalledTools: ToolHost {
     return found.values.sorted { $0.name < $1.name }
   }
 
-  func compiles(with ccache: FilePath, compiler: String, remoteStorage: String) -> Bool {
-    let file = (try? FileSystem.realPath(ccache)) ?? ccache
-    let question = "compiles \(compiler) \(remoteStorage) \(ProbeMemory.identity(of: file))"
-    return memory.answer(question) { tryCompiler(ccache, compiler: compiler, remoteStorage: remoteStorage) } == "yes"
+  func compiles(with ccache: FilePath, compiler: Program, remoteStorage: String) -> Bool {
+    let question =
+      "compiles \(remoteStorage) \(ProbeMemory.identity(of: compiler.file)) \(ProbeMemory.identity(of: ccache))"
+    // A failure is not remembered: its cause may be gone the next time.
+    return memory.answer(question) {
+      tryCompiler(ccache, compiler: compiler, remoteStorage: remoteStorage) ? "yes" : nil
+    } == "yes"
   }
 
-  private func tryCompiler(_ ccache: FilePath, compiler: String, remoteStorage: String) -> String? {
+  /// Compiles through a link of the compiler's name, as builds will.
+  private func tryCompiler(_ ccache: FilePath, compiler: Program, remoteStorage: String) -> Bool {
     let directory = scratch.appending("trial.\(getpid())")
-    let source = directory.appending("trial.c")
-    let object = directory.appending("trial.o")
+    let (link, source, object) = (
+      directory.appending(compiler.name), directory.appending("trial.c"), directory.appending("trial.o")
+    )
     defer { try? FileSystem.removeTree(directory) }
     do {
       try FileSystem.makeDirectories(directory, permissions: 0o700)
+      try FileSystem.makeSymbolicLink(link, to: ccache)
       try SmallFile.replace(source, with: "int fabrik_trial;\n")
     } catch {
-      return nil
+      return false
     }
     var environment = environment
     environment["CCACHE_DIR"] = directory.string
     environment["CCACHE_REMOTE_STORAGE"] = remoteStorage
     environment["CCACHE_REMOTE_ONLY"] = "1"
     let output = Subcommand.output(
-      of: ccache, arguments: [compiler, "-c", source.string, "-o", object.string], environment: environment)
-    return output == nil ? "no" : "yes"
+      of: link, arguments: ["-c", source.string, "-o", object.string], environment: environment)
+    return output != nil && FileSystem.exists(object)
   }
 
   func exists(_ path: FilePath) -> Bool {

@@ -12,8 +12,9 @@ package enum ProjectRoot {
 
   /// The nearest directory at or above `directory` that is a repository or has a `.fabrik.toml`. Without one, the
   /// highest of the directories above that have a build file in an unbroken row, so that a build in `project/build`
-  /// belongs to `project`. Else `directory` itself. Never the home directory or one above it.
-  package static func find(from directory: FilePath, home: FilePath) -> FilePath {
+  /// belongs to `project`. Else `directory` itself. nil for the home directory and all above it, where everything lies.
+  package static func find(from directory: FilePath, home: FilePath) -> FilePath? {
+    guard directory != "/", !home.starts(with: directory) else { return nil }
     let line = sequence(first: directory) { $0.removingLastComponent() == $0 ? nil : $0.removingLastComponent() }
       .prefix { !home.starts(with: $0) }
     if let repository = line.first(where: { has(repositoryMarks, in: $0) }) { return repository }

@@ -110,10 +110,14 @@ struct ServerStarter {
       return (descriptor, last)
     }
     let (descriptor, port) = try Sockets.listen(loopbackPort: 0, backlog: Self.backlog)
-    let endpoint = HTTPEndpoint(port: port, token: last?.token ?? HTTPEndpoint.newToken())
+    // Whoever listens on the old port now may have been shown the old token.
+    let endpoint = HTTPEndpoint(port: port, token: HTTPEndpoint.newToken())
     try SmallFile.replace(instance.httpEndpoint, with: endpoint.text)
     return (descriptor, endpoint)
   }
+
+  /// Nothing of the first build's: its preloaded libraries and library paths would stay with all later builds.
+  private static let serverEnvironment = Environment(["PATH": "/usr/local/bin:/usr/bin:/bin"])
 
   private func spawn(descriptors: [FileDescriptor]) throws {
     let size = parameters.maxSize.map { "\($0)" } ?? "auto"
@@ -123,7 +127,7 @@ struct ServerStarter {
     let numbers = descriptors.map(\.rawValue)
     let error = program.withPlatformString { program in
       CStringArray(arguments).withPointer { arguments in
-        environment.withBlock { fabrik_spawn_detached(program, arguments, $0, numbers, numbers.count) }
+        Self.serverEnvironment.withBlock { fabrik_spawn_detached(program, arguments, $0, numbers, numbers.count) }
       }
     }
     guard error == 0 else { throw Failure(description: "\(program): \(Errno(rawValue: error))") }

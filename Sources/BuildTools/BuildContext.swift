@@ -8,14 +8,14 @@ package struct BuildContext: Sendable {
   /// As the user's shell gave it.
   package let environment: Environment
   package let endpoints: CacheEndpoints
-  /// The top of the source tree: paths below it differ from one checkout to the next.
-  package let projectRoot: FilePath
+  /// The top of the source tree: paths below it differ from one checkout to the next. nil when there is none.
+  package let projectRoot: FilePath?
   /// A private directory that can be written, whatever the state of the home directory.
   package let scratch: FilePath
   package let host: any ToolHost
 
   package init(
-    command: [String], environment: Environment, endpoints: CacheEndpoints, projectRoot: FilePath, scratch: FilePath,
+    command: [String], environment: Environment, endpoints: CacheEndpoints, projectRoot: FilePath?, scratch: FilePath,
     host: any ToolHost
   ) {
     self.command = command
@@ -68,8 +68,9 @@ package protocol ToolHost: Sendable {
   /// Remembered until a directory of the PATH changes.
   func programs(_ kind: String, where condition: (String) -> Bool) -> [Program]
   /// Whether a small C file compiles through this ccache when it is told of such a remote storage, which need not be
-  /// there. ccache fails the build over an address it does not understand. Remembered until ccache's file changes.
-  func compiles(with ccache: FilePath, compiler: String, remoteStorage: String) -> Bool
+  /// there. ccache fails the build over an address it does not understand, and a script of its name does not know what to
+  /// do when it is called as a compiler. Success is remembered until ccache or the compiler changes.
+  func compiles(with ccache: FilePath, compiler: Program, remoteStorage: String) -> Bool
   func exists(_ path: FilePath) -> Bool
   /// Whether files can be made in this directory, or in it once it has been made.
   func canWrite(in directory: FilePath) -> Bool

@@ -36,7 +36,8 @@ package enum CCache: BuildTool {
         "C and C++ are not cached: \(program) has no remote storage; ccache 4.7 or newer has (sudo apt install ccache)")
     }
     let compilers = context.host.programs("compilers", where: CompilerName.isCompiler)
-    guard let compiler = compilers.first else {
+    // The usual one, not a cross compiler that happens to come first.
+    guard let compiler = compilers.first(where: { ["cc", "gcc", "clang"].contains($0.name) }) ?? compilers.first else {
       return .unavailable("C and C++ are not cached: there is no compiler on the PATH")
     }
     var wiring = Wiring()
@@ -58,11 +59,11 @@ package enum CCache: BuildTool {
       }
     }
     guard
-      context.host.compiles(with: program, compiler: compiler.name, remoteStorage: transport.nowhere(context.scratch))
+      context.host.compiles(with: program, compiler: compiler, remoteStorage: transport.nowhere(context.scratch))
     else {
       return .unavailable("C and C++ are not cached: \(program) fails when it is told to use Fabrik")
     }
-    if !configuresCMake(context.command) {
+    if !isLedAstrayByLinks(context.command) {
       wiring.links = .init(target: program, names: compilers.map(\.name))
     }
     wiring.silenceHint = """
@@ -72,9 +73,11 @@ package enum CCache: BuildTool {
     return wiring
   }
 
-  /// CMake remembers compilers by their paths. It has its launcher variables, and is not to remember our links.
-  private static func configuresCMake(_ command: [String]) -> Bool {
-    guard let program = command.first, FilePath(program).lastComponent?.string == "cmake" else { return false }
+  /// CMake, when it configures, remembers compilers by their paths; it has its launcher variables, and is not to remember
+  /// our links. Bazel makes PATH a part of its keys.
+  private static func isLedAstrayByLinks(_ command: [String]) -> Bool {
+    let program = command.first.flatMap { FilePath($0).lastComponent?.string }
+    guard program == "cmake" else { return program == "bazel" || program == "bazelisk" }
     return !command.contains { ["--build", "--install", "--open", "-E", "-P"].contains($0) }
   }
 
@@ -132,9 +135,11 @@ package enum CCache: BuildTool {
       Option(variable: "CCACHE_REMOTE_ONLY", setting: "remote_only", value: "1", negation: "CCACHE_NOREMOTE_ONLY"),
       // Fabrik counts, and ccache's counting takes a tenth of a hit's time.
       Option(variable: "CCACHE_NOSTATS", setting: "stats", value: "1", negation: "CCACHE_STATS"),
-      // The same sources lie in another directory.
-      Option(variable: "CCACHE_BASEDIR", setting: "base_dir", value: context.projectRoot.string),
     ]
+    if let root = context.projectRoot {
+      // The same sources lie in another directory.
+      options.append(Option(variable: "CCACHE_BASEDIR", setting: "base_dir", value: root.string))
+    }
     if !compilers.allSatisfy({ isKnownByDate($0, context) }) {
       options.append(Option(variable: "CCACHE_COMPILERCHECK", setting: "compiler_check", value: "content"))
     }
@@ -147,7 +152,7 @@ package enum CCache: BuildTool {
   /// a compiler's content instead takes a fifth of a hit's time.
   private static func isKnownByDate(_ compiler: Program, _ context: BuildContext) -> Bool {
     let home = StandardPaths(environment: context.environment).home
-    return compiler.modified > firstCredibleDate && !compiler.file.starts(with: context.projectRoot)
+    return compiler.modified > firstCredibleDate && context.projectRoot.map { compiler.file.starts(with: $0) } != true
       && (home == "/" || !compiler.file.starts(with: home))
   }
 

@@ -74,11 +74,16 @@ int fabrik_spawn_command(const char *const *candidates, char *const argv[], char
   return 0;
 }
 
-static void become_daemon(const int *fds, size_t count) {
+// Returns 0, or the errno of the failure.
+static int become_daemon(const int *fds, size_t count) {
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0) return errno;
   // Out of the way first: a descriptor may already have one of the wanted numbers.
   int high[16];
-  for (size_t i = 0; i < count; i++) high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
+  for (size_t i = 0; i < count; i++) {
+    high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3 + (int)count);
+    if (high[i] < 0) return errno;
+  }
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
   for (size_t i = 0; i < count; i++) dup2(high[i], 3 + (int)i);
   close_range(3 + (unsigned)count, ~0U, 0);
@@ -88,7 +93,7 @@ static void become_daemon(const int *fds, size_t count) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   umask(077);
-  if (chdir("/") != 0) _exit(126);
+  return chdir("/") == 0 ? 0 : errno;
 }
 
 int fabrik_spawn_detached(const char *path, char *const argv[], char *const envp[], const int *fds, size_t count) {
@@ -100,9 +105,11 @@ int fabrik_spawn_detached(const char *path, char *const argv[], char *const envp
     // The second fork makes the server init's child: a COMMAND that waits for any child must not reap it.
     pid_t server = vfork();
     if (server == 0) {
-      become_daemon(fds, count);
-      execve(path, argv, envp);
-      failure = errno;
+      failure = become_daemon(fds, count);
+      if (failure == 0) {
+        execve(path, argv, envp);
+        failure = errno;
+      }
       _exit(127);
     }
     if (server < 0) failure = errno;

@@ -18,6 +18,7 @@ final class CRSHHandler: ChannelInboundHandler {
   typealias OutboundOut = ByteBuffer
 
   private let server: ServerContext
+  private let gate: ReadGate
   private var parser = CRSHParser()
   private var input: ByteBuffer?
   private var writer: EntryWriter?
@@ -27,8 +28,10 @@ final class CRSHHandler: ChannelInboundHandler {
   private var isProcessing = false
   private var account = StatisticsAccount()
 
-  init(server: ServerContext) {
+  /// - Parameter gate: a handler of the same pipeline.
+  init(server: ServerContext, gate: ReadGate) {
     self.server = server
+    self.gate = gate
   }
 
   func channelActive(context: ChannelHandlerContext) {
@@ -100,12 +103,14 @@ final class CRSHHandler: ChannelInboundHandler {
   private func get(_ bytes: [UInt8], _ context: ChannelHandlerContext) {
     guard let key = CCacheProtocol.key(bytes) else { return write(CRSHResponse.nothing, context) }
     isSending = true
+    gate.isBusy = true
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     EntrySender(server: server, channel: context.channel).answer(key, for: account) { size in
       context.channel.allocator.buffer(bytes: CRSHResponse.valueHead(size: size))
     }.whenSuccess { result in
       let (handler, context) = this.value
       handler.isSending = false
+      handler.gate.isBusy = false
       if result == .missing {
         handler.clock.missed()
         handler.write(CRSHResponse.nothing, context)

@@ -30,7 +30,9 @@ package struct CacheServer: Sendable {
 
   /// Serves until the server's time has come. Throws when it cannot begin.
   package func run() async throws {
+    Self.raiseDescriptorLimit()
     let store = try openStore()
+    guard OpenSSLDigest.isAvailable else { throw StartFailure(description: "OpenSSL has no SHA-256") }
     guard let endpoint = SmallFile.read(options.instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:)) else {
       throw StartFailure(description: "\(options.instance.httpEndpoint) cannot be read")
     }
@@ -58,18 +60,30 @@ package struct CacheServer: Sendable {
     }
     await server.firstLease()
     _ = try await listen(ServerOptions.crshDescriptor, on: group) { channel in
-      try channel.pipeline.syncOperations.addHandler(CRSHHandler(server: server))
+      let gate = ReadGate()
+      try channel.pipeline.syncOperations.addHandlers([gate, CRSHHandler(server: server, gate: gate)])
     }
     let guardian = LoopbackGuard(endpoint: endpoint)
     _ = try await listen(ServerOptions.httpDescriptor, on: group) { channel in
+      let gate = ReadGate()
       try channel.pipeline.syncOperations.addHandlers([
-        ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
-        HTTPHandler(server: server, guardian: guardian),
+        gate, ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
+        HTTPHandler(server: server, guardian: guardian, gate: gate),
       ])
     }
+    server.removeAbandonedTemporaries()
     if server.cache.isUncounted { server.startCollecting() }
     server.collectIfNeeded()
     await lifecycle.run()
+  }
+
+  /// The limit is the first build's; a server has a descriptor for each tool that is running.
+  private static func raiseDescriptorLimit() {
+    var limit = rlimit()
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    guard getrlimit(resource, &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(resource, &limit)
   }
 
   private func openStore() throws -> CacheStore {

@@ -49,8 +49,6 @@ final class ControlHandler: ChannelInboundHandler {
     case ControlMessage.finish:
       answer(.init(ControlMessage.statistics, (lease?.account.current ?? LeaseStatistics()).fields), context)
       closeLease()
-    case ControlMessage.status:
-      answer(.init(ControlMessage.status, ["leases": String(server.leases.count)]), context)
     default: context.close(promise: nil)
     }
   }

@@ -98,7 +98,10 @@ struct EntrySender {
     let done = channel.eventLoop.makePromise(of: Void.self)
     channel.writeAndFlush(region, promise: done)
     let this = NIOLoopBound(self, eventLoop: channel.eventLoop)
-    return done.futureResult.map { Result.sent }.flatMapErrorThrowing { _ in .broken }.always { _ in
+    return done.futureResult.map { Result.sent }.flatMapErrorThrowing { _ in
+      this.value.channel.close(promise: nil)
+      return .broken
+    }.always { _ in
       this.value.setCork(0)
       try? file.close()
     }

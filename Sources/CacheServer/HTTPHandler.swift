@@ -31,15 +31,19 @@ final class HTTPHandler: ChannelInboundHandler {
 
   private let server: ServerContext
   private let guardian: LoopbackGuard
+  private let gate: ReadGate
   private var state = State.idle
   private var account: StatisticsAccount?
   private var isKeptAlive = true
+  /// What had been read already when a body began to be sent.
   private var waiting: [HTTPServerRequestPart] = []
   private var clock = CompileClock()
 
-  init(server: ServerContext, guardian: LoopbackGuard) {
+  /// - Parameter gate: a handler of the same pipeline.
+  init(server: ServerContext, guardian: LoopbackGuard, gate: ReadGate) {
     self.server = server
     self.guardian = guardian
+    self.gate = gate
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -102,12 +106,14 @@ final class HTTPHandler: ChannelInboundHandler {
 
   private func get(_ key: CacheKey, _ account: StatisticsAccount, _ context: ChannelHandlerContext) {
     state = .sending
+    gate.isBusy = true
     let isKeptAlive = isKeptAlive
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     EntrySender(server: server, channel: context.channel).answer(key, for: account) { size in
       HTTPAnswer.bodyHead(size: size, isKeptAlive: isKeptAlive, allocator: context.channel.allocator)
     }.whenSuccess { result in
       let (handler, context) = this.value
+      handler.gate.isBusy = false
       handler.state = .answering(result == .missing ? .notFound : .alreadySent)
       if result == .missing { handler.clock.missed() }
       handler.resume(context)

@@ -25,6 +25,8 @@ final class RecentBodies: Sendable {
 
   /// Bytes of bodies per generation. Twice this is a tenth of what one compiler takes.
   private static let generationLimit = 16 << 20
+  /// What an item takes besides its body, about.
+  private static let itemCost = 512
   /// Larger bodies go out by `sendfile`, which is faster than copying them.
   static let bodyLimit = 1 << 16
   private static let lifetime = TimeAmount.milliseconds(Int64(CacheStore.accessTimeGranularity))
@@ -51,7 +53,7 @@ final class RecentBodies: Sendable {
         generations.young = [:]
         generations.youngBytes = 0
       }
-      generations.youngBytes += body.readableBytes
+      generations.youngBytes += body.readableBytes + Self.itemCost
       generations.young[key] = item
     }
   }

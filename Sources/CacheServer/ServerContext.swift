@@ -36,6 +36,11 @@ final class ServerContext: Sendable {
     for await _ in launcherHeard.stream {}
   }
 
+  /// Removes, in the background, what writers that were killed have left.
+  func removeAbandonedTemporaries() {
+    workers.submit { _ in self.cache.removeAbandonedTemporaries() }
+  }
+
   /// Starts an eviction in the background when the store has outgrown its limit. To be called after each write.
   func collectIfNeeded() {
     if cache.needsCollection { startCollecting() }

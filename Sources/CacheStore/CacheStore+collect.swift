@@ -123,13 +123,15 @@ extension CacheStore {
   }
 
   private func isPinned(_ path: UnsafePointer<CChar>) -> Bool {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Writable, since NFS grants exclusive locks on nothing else.
+    let descriptor = open(path, O_RDWR | O_CLOEXEC)
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
-    return flock(descriptor, LOCK_EX | LOCK_NB) != 0
+    return flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
   }
 
-  private func removeAbandonedTemporaries() {
+  /// Removes files under `tmp` whose writers are dead. They are counted nowhere.
+  package func removeAbandonedTemporaries() {
     try? FileSystem.forEachEntry(of: layout.temporary) { name in
       let path = layout.temporary(name: String(cString: name))
       if !isPinned(path) { unlink(path) }

@@ -55,8 +55,9 @@ package final class CacheStore: Sendable {
     let ceiling: UInt64 = 10_000_000_000
     var status = statvfs()
     guard directory.withPlatformString({ statvfs($0, &status) }) == 0 else { return ceiling }
-    let free = UInt64(status.f_bavail) * UInt64(status.f_frsize)
-    return min(ceiling, (free + used) / 5)
+    // File systems in user space report any number.
+    let (free, isHuge) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+    return isHuge ? ceiling : min(ceiling, free / 5 + used / 5)
   }
 
   /// Looks an entry up. nil is a miss: there is none, or it was damaged and is now gone.
@@ -98,7 +99,7 @@ package final class CacheStore: Sendable {
       return nil
     }
     touch(descriptor, status)
-    blob.identity = VerifiedBlobs.Identity(status)
+    blob.identity = VerifiedBlobs.Identity(status, record.checksum)
     return OpenEntry(record: record, content: .blob(blob), store: self)
   }
 

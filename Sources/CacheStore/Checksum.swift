@@ -2,7 +2,7 @@ import CStoreSupport
 
 /// XXH3-128 (github.com/Cyan4973/xxHash): finds damage at memory speed. It does not resist forgery; that is the
 /// digest's part.
-package struct Checksum: Sendable, Equatable {
+package struct Checksum: Sendable, Hashable {
   let low: UInt64
   let high: UInt64
 

@@ -23,6 +23,6 @@ extension Digest: CustomStringConvertible {
 /// the store need no cryptographic library.
 package protocol DigestComputing: AnyObject {
   func update(_ bytes: UnsafeRawBufferPointer)
-  /// Called once, after the last update.
-  func finish() -> Digest
+  /// Called once, after the last update. nil when it could not be computed.
+  func finish() -> Digest?
 }

@@ -86,8 +86,9 @@ package final class EntryWriter {
   ///   - origin: empty for this machine.
   package func commit(duration: UInt32?, origin: String = "", mode: Mode) -> Outcome {
     if let failure { return .notStored(reason: failure) }
+    guard let digest = digest.finish() else { return .notStored(reason: "no digest") }
     var record = EntryRecord(
-      key: key, scope: store.scope, digest: digest.finish(), size: size, checksum: checksum.value,
+      key: key, scope: store.scope, digest: digest, size: size, checksum: checksum.value,
       created: store.now(), duration: duration, origin: origin, inlineBody: nil)
     do {
       if temporary == nil, EntryRecord.isInline(size: buffer.count, headSize: record.headSize) {
@@ -116,10 +117,10 @@ package final class EntryWriter {
       var status = stat()
       guard stat(path, &status) == 0 else { continue }
       // Equal bytes are stored once, unless what is there has been damaged.
-      if !isSound(path, status) {
-        store.discardDamaged(path, of: .blobs)
-      } else if store.markUsed(path) {
-        return
+      switch state(of: path, status) {
+      case .sound: if store.markUsed(path) { return }
+      case .damaged: store.discardDamaged(path, of: .blobs)
+      case .unknown: store.removeFile(path, of: .blobs)
       }
     }
     throw Errno.resourceBusy
@@ -127,21 +128,33 @@ package final class EntryWriter {
 
   private static let publishAttempts = 10
 
+  private enum ExistingBlob {
+    case sound, damaged
+    /// Not known to be sound, and too large to be read now.
+    case unknown
+  }
+
+  /// More than this is not read to find out whether it is sound: to store the body anew takes no longer.
+  private static let readingLimit: UInt64 = 1 << 20
+
   /// Whether the file at the path of this body's blob holds this body. One that this process knows is not read again.
-  private func isSound(_ path: StoreLayout.RawPath, _ status: stat) -> Bool {
-    if store.verified.contains(VerifiedBlobs.Identity(status)) { return true }
+  private func state(of path: StoreLayout.RawPath, _ status: stat) -> ExistingBlob {
+    if UInt64(status.st_size) != size { return .damaged }
+    let identity = VerifiedBlobs.Identity(status, checksum.value)
+    if store.verified.contains(identity) { return .sound }
+    if size > Self.readingLimit { return .unknown }
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     // Evicted a moment ago: there is nothing to discard, and the next turn publishes.
-    guard descriptor >= 0 else { return true }
-    guard OpenBlob(descriptor: descriptor).isSound(size: size, checksum: checksum.value) else { return false }
-    store.verified.insert(VerifiedBlobs.Identity(status))
-    return true
+    guard descriptor >= 0 else { return .sound }
+    guard OpenBlob(descriptor: descriptor).isSound(size: size, checksum: checksum.value) else { return .damaged }
+    store.verified.insert(identity)
+    return .sound
   }
 
   /// A large blob that this process wrote need not be read again before it is handed out.
   private func markVerified(_ path: StoreLayout.RawPath) {
     var status = stat()
-    if stat(path, &status) == 0 { store.verified.insert(VerifiedBlobs.Identity(status)) }
+    if stat(path, &status) == 0 { store.verified.insert(VerifiedBlobs.Identity(status, checksum.value)) }
   }
 
   private func publishEntry(_ record: EntryRecord, mode: Mode) throws -> Outcome {
@@ -185,12 +198,12 @@ private final class TemporaryFile {
   init(_ store: CacheStore) throws {
     let number = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
     path = store.layout.temporary(name: "\(getpid()).\(UInt32.random(in: 0...UInt32.max)).\(number)")
-    var descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    var descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     if descriptor < 0, errno == ENOENT {
       // Somebody deleted the whole cache directory.
       try FileSystem.makeDirectories(store.layout.temporary, permissions: 0o700)
       try store.usage.reopen(path: store.layout.usage)
-      descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+      descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     }
     guard descriptor >= 0 else { throw Errno(rawValue: errno) }
     self.descriptor = descriptor

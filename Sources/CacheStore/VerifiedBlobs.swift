@@ -15,7 +15,11 @@ final class VerifiedBlobs: Sendable {
     let modifiedSeconds: Int
     let modifiedNanoseconds: Int
 
-    init(_ status: stat) {
+    /// What the file's content was found to have.
+    let checksum: Checksum
+
+    init(_ status: stat, _ checksum: Checksum) {
+      self.checksum = checksum
       device = UInt64(status.st_dev)
       inode = UInt64(status.st_ino)
       size = Int64(status.st_size)

@@ -2,6 +2,12 @@ package import SystemPackage
 package import SystemSupport
 import TOMLKit
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// A `.fabrik.toml`, checked against the list of keys.
 package enum ConfigurationFile {
   /// Its name in a project.
@@ -13,11 +19,30 @@ package enum ConfigurationFile {
   ) throws(ConfigurationError) -> ConfigurationLayer {
     let text: String
     do {
+      try checkOwner(of: path)
       text = try SmallFile.contents(path)
+    } catch let error as ConfigurationError {
+      throw error
     } catch {
       throw ConfigurationError(.file(path, line: nil, column: nil), "cannot be read: \(error)")
     }
     return try parse(text, path: path, environment: environment, knownTools: knownTools)
+  }
+
+  /// A hundred times what a file with all keys takes.
+  private static let largestSize = 1 << 16
+
+  /// A file that another user has put somewhere above the working directory, or can change, must not say where this
+  /// user's builds take their objects from.
+  private static func checkOwner(of path: FilePath) throws {
+    let status = try FileSystem.status(path)
+    guard status.st_uid == geteuid() || status.st_uid == 0 else {
+      throw ConfigurationError(.file(path, line: nil, column: nil), "belongs to another user")
+    }
+    guard status.st_mode & S_IWOTH == 0 else {
+      throw ConfigurationError(
+        .file(path, line: nil, column: nil), "can be changed by other users; run: chmod o-w \(path)")
+    }
   }
 
   static func parse(
@@ -26,6 +51,9 @@ package enum ConfigurationFile {
     if let flaw = ParserGuard.flaw(in: text) {
       throw ConfigurationError(
         .file(path, line: flaw.line, column: flaw.column), "not valid TOML: \(flaw.message)")
+    }
+    guard text.utf8.count <= largestSize else {
+      throw ConfigurationError(.file(path, line: nil, column: nil), "is larger than 64 KiB")
     }
     let document: TOMLTable
     do {

@@ -1,8 +1,9 @@
 /// Finds the mistakes to which toml++ 3.4, the parser inside TOMLKit, answers with `abort` instead of an error: a table's
-/// header that does not begin with a name (`[# old]`), and a `}` where an array's item should be (`[1, }`). Also a NUL
-/// byte, at which TOMLKit takes the text to end.
+/// header that does not begin with a name (`[# old]`), a `}` where an array's item should be (`[1, }`), and some dates.
+/// Also a NUL byte, at which TOMLKit takes the text to end.
 ///
-/// It may take a text that is wrong elsewhere for wrong here; it never refuses a valid one.
+/// It may take a text that is wrong elsewhere for wrong here; of valid texts it refuses only those with dates and with
+/// names of more than a hundred parts, which no key has.
 struct ParserGuard {
   /// A place, from 1, and what is wrong with it.
   struct Flaw: Equatable {
@@ -16,6 +17,10 @@ struct ParserGuard {
   private var line = 1
   private var lineStart = 0
   private var open: [UInt8] = []
+  /// In this line.
+  private var dots = 0
+  /// Each part of a dotted name takes a stack frame of the parser.
+  private static let mostDots = 100
   /// The last byte that is neither blank nor part of a comment; a newline at the beginning of a line.
   private var previous = UInt8(ascii: "\n")
 
@@ -59,12 +64,21 @@ struct ParserGuard {
         if previous == UInt8(ascii: "[") || previous == UInt8(ascii: ",") { return flaw("a value is missing here") }
       case UInt8(ascii: "]"), UInt8(ascii: "}"):
         _ = open.popLast()
+      case UInt8(ascii: "-") where isAfterYear: return flaw("no key takes a date")
+      case UInt8(ascii: "."):
+        dots += 1
+        if dots > Self.mostDots { return flaw("a name with too many parts") }
       default: break
       }
       previous = byte
       index += 1
     }
     return nil
+  }
+
+  /// Whether four digits precede, as in a date.
+  private var isAfterYear: Bool {
+    index >= 4 && bytes[(index - 4)..<index].allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
   }
 
   private func findNUL() -> Flaw? {
@@ -113,6 +127,7 @@ struct ParserGuard {
   }
 
   private mutating func newLine() {
+    dots = 0
     index += 1
     line += 1
     lineStart = index

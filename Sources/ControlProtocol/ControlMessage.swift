@@ -23,10 +23,6 @@ package struct ControlMessage: Sendable, Equatable {
   /// Ends the lease; the answer is `statistics`, with ``LeaseStatistics``.
   package static let finish = "finish"
   package static let statistics = "statistics"
-  /// Asks for the server's state without taking a lease; the answer is `status`.
-  package static let status = "status"
-  /// Asks the server to end when its last lease has; the answer is `ready`.
-  package static let retire = "retire"
 
   package subscript(name: String) -> String? { fields[name] }
 

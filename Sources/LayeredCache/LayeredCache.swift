@@ -56,6 +56,9 @@ package final class LayeredCache: Sendable {
   /// Whether the local store has lost count of what it holds, so that it would not notice outgrowing its limit.
   package var isUncounted: Bool { local.isUncounted }
 
+  /// Removes what killed writers have left in the local store. Blocks.
+  package func removeAbandonedTemporaries() { local.removeAbandonedTemporaries() }
+
   /// Evicts from the local store until it is within its limit. Blocks; to be called off the event loops.
   package func collect() {
     _ = try? local.collect()

@@ -1,5 +1,11 @@
 package import SystemPackage
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// Reading and replacing files of a few kilobytes without Foundation.
 package enum SmallFile {
   /// More than any configuration or state file of a sane size; what is longer is not one.
@@ -12,8 +18,13 @@ package enum SmallFile {
 
   /// The whole file as text. Throws an `Errno`.
   package static func contents(_ path: FilePath) throws -> String {
-    let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+    // A pipe of that name must not be waited for.
+    let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
     defer { try? file.close() }
+    var status = stat()
+    try FileSystem.check { fstat(file.rawValue, &status) }
+    if status.st_mode & S_IFMT == S_IFDIR { throw Errno.isDirectory }
+    if status.st_mode & S_IFMT == S_IFIFO { throw Errno.invalidArgument }
     var bytes: [UInt8] = []
     while bytes.count <= limit {
       let count = try withUnsafeTemporaryAllocation(byteCount: 65536, alignment: 1) { buffer in
@@ -24,6 +35,18 @@ package enum SmallFile {
       if count == 0 { return String(decoding: bytes, as: UTF8.self) }
     }
     throw Errno.fileTooLarge
+  }
+
+  /// Writes a text where a user has asked for it: a file is replaced as a whole, links are followed, and a device or a
+  /// pipe is written to. Throws an `Errno`.
+  package static func write(_ text: String, to path: FilePath) throws {
+    let target = (try? FileSystem.realPath(path)) ?? path
+    if let status = try? FileSystem.status(target), status.st_mode & S_IFMT != S_IFREG {
+      let file = try FileDescriptor.open(target, .writeOnly, options: .closeOnExec)
+      try file.closeAfter { _ = try file.writeAll(text.utf8) }
+    } else {
+      try replace(target, with: text, permissions: [.ownerReadWrite, .groupRead, .otherRead])
+    }
   }
 
   /// Writes a new file and moves it over `path`, so that a reader sees the old text or the new. Throws an `Errno`.

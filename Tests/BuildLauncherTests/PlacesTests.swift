@@ -59,7 +59,7 @@ struct ProjectRootTests {
       for file in files { try Files.write("", to: root.appending(file)) }
       try FileSystem.makeDirectories(root.appending(directory))
       let found = ProjectRoot.find(from: root.appending(directory), home: root.appending(home))
-      return String(found.string.dropFirst(root.length + 1))
+      return found.map { String($0.string.dropFirst(root.length + 1)) } ?? "none"
     }
   }
 

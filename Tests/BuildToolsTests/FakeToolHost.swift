@@ -38,7 +38,7 @@ struct FakeToolHost: ToolHost {
   func programs(_ kind: String, where condition: (String) -> Bool) -> [Program] {
     commands.filter(condition).map { .init(name: $0, file: compilerDirectory.appending($0), modified: compilerDate) }
   }
-  func compiles(with ccache: FilePath, compiler: String, remoteStorage: String) -> Bool {
+  func compiles(with ccache: FilePath, compiler: Program, remoteStorage: String) -> Bool {
     acceptsStorage(remoteStorage)
   }
   func exists(_ path: FilePath) -> Bool { directories.contains(path) || files[path] != nil }

@@ -145,4 +145,21 @@ struct HTTPFrontEndTests {
     #expect(try again.receiveHead().hasPrefix("HTTP/1.1 404 "))
     #expect(try server.sandbox.run("fabrik cache stats --json").output.contains("\"damaged\":1}"))
   }
+
+  @Test func `a client that asks and never reads costs little memory`() throws {
+    let server = try RunningServer()
+    let size = 60_000
+    let connection = try Connection(port: server.port)
+    try connection.send(server.head("PUT", RunningServer.path(10), ["Content-Length": "\(size)"]))
+    try connection.send([UInt8](repeating: 7, count: size))
+    _ = try connection.receiveHead()
+    let get = String(repeating: server.head("GET", RunningServer.path(10)), count: 1000)
+    // Sending comes to a halt when the server has stopped reading; the answers would take 6 GB.
+    #expect(throws: Unexpected.self) {
+      for _ in 0..<100 { try connection.send(get, patience: 2) }
+    }
+    let process = try #require(server.sandbox.servers().first)
+    let peak = try server.sandbox.run("awk '/VmHWM/ { print $2 }' /proc/\(process)/status").output.dropLast()
+    #expect(try #require(Int(peak)) < 150_000)
+  }
 }

@@ -15,7 +15,7 @@ package final class SHA256Digest: DigestComputing {
     EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
   }
 
-  package func finish() -> Digest {
+  package func finish() -> Digest? {
     var bytes = [UInt8](repeating: 0, count: Digest.length)
     EVP_DigestFinal_ex(context, &bytes, nil)
     return Digest(bytes: bytes)
@@ -24,6 +24,6 @@ package final class SHA256Digest: DigestComputing {
   package static func digest(of bytes: [UInt8]) -> Digest {
     let digest = SHA256Digest()
     bytes.withUnsafeBytes { digest.update($0) }
-    return digest.finish()
+    return digest.finish()!
   }
 }

@@ -33,7 +33,7 @@ int fabrik_wait_signal(const sigset_t *set, int *from_kernel, pid_t *sender);
 // Closes every descriptor from 3 on that is not in the ascending list `keep`.
 void fabrik_close_descriptors_except(const int *keep, size_t count);
 
-// Decoded wait(2) status of `pid`; `flags` as for waitpid.
+// What became of `pid`; with `no_hang`, fabrik_wait_nothing if nothing has. `value` is its status or signal.
 enum { fabrik_wait_nothing = 0, fabrik_wait_exited = 1, fabrik_wait_signaled = 2, fabrik_wait_stopped = 3 };
 int fabrik_wait_child(pid_t pid, int no_hang, int *value);
 

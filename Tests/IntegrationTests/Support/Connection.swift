@@ -39,8 +39,8 @@ final class Connection {
   deinit { close(descriptor) }
 
   /// An answer that does not come is a failure, not a hang.
-  private func setTimeout() {
-    var time = timeval(tv_sec: 20, tv_usec: 0)
+  private func setTimeout(_ seconds: Int = 20) {
+    var time = timeval(tv_sec: seconds, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
   }
@@ -55,6 +55,12 @@ final class Connection {
   }
 
   func send(_ text: String) throws { try send(text.utf8) }
+
+  /// Fails when the other side takes nothing for so many seconds.
+  func send(_ text: String, patience: Int) throws {
+    setTimeout(patience)
+    try send(text.utf8)
+  }
 
   /// The next `count` bytes.
   func receive(_ count: Int) throws -> [UInt8] {

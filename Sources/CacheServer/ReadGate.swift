@@ -1,0 +1,40 @@
+import NIOCore
+
+/// Stops reading from a connection while an answer is being sent or the client does not take what was answered, so that
+/// a client which asks and never reads costs a bounded amount of memory.
+final class ReadGate: ChannelDuplexHandler {
+  typealias InboundIn = NIOAny
+  typealias OutboundIn = NIOAny
+
+  /// To be set while requests cannot be handled.
+  var isBusy = false {
+    didSet { release() }
+  }
+
+  private var context: ChannelHandlerContext?
+  private var isReadWaiting = false
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) {
+    self.context = nil
+  }
+
+  func read(context: ChannelHandlerContext) {
+    isReadWaiting = true
+    release()
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    release()
+    context.fireChannelWritabilityChanged()
+  }
+
+  private func release() {
+    guard isReadWaiting, !isBusy, let context, context.channel.isWritable else { return }
+    isReadWaiting = false
+    context.read()
+  }
+}
