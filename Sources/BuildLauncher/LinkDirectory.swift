@@ -1,5 +1,5 @@
 import BuildTools
-import CStoreSupport
+import ControlProtocol
 import SystemPackage
 import SystemSupport
 
@@ -12,8 +12,7 @@ struct LinkDirectory {
   /// The directory with these links, made when it is missing. Throws an `Errno`.
   func path(for links: Wiring.Links) throws -> FilePath {
     let identity = Array("\(links.target)\n\(links.names.joined(separator: "\n"))".utf8)
-    let hash = identity.withUnsafeBytes { fabrik_xxh3_64($0.baseAddress, $0.count) }
-    let path = root.appending(Hex.encode(withUnsafeBytes(of: hash.bigEndian, Array.init)))
+    let path = root.appending(ShortHash.name(of: identity))
     if FileSystem.exists(path) { return path }
     try FileSystem.makeDirectories(root)
     let temporary = root.appending("\(path.lastComponent?.string ?? "").\(UInt64.random(in: 0...UInt64.max)).tmp")

@@ -1,4 +1,3 @@
-import CStoreSupport
 import ControlProtocol
 import SystemPackage
 import SystemSupport
@@ -20,8 +19,7 @@ struct ProbeMemory: Sendable {
   func answer(_ question: String, probe: () -> String?) -> String? {
     // Another version may write its answers in another form.
     let question = "\(fabrikVersion) \(question)"
-    let hash = Array(question.utf8).withUnsafeBytes { fabrik_xxh3_64($0.baseAddress, $0.count) }
-    let file = directory.appending(Hex.encode(withUnsafeBytes(of: hash.bigEndian, Array.init)))
+    let file = directory.appending(ShortHash.name(of: Array(question.utf8)))
     // The question comes first in the file: a hash may collide.
     if let text = SmallFile.read(file), text.hasPrefix(question + "\n") {
       return String(text.dropFirst(question.count + 1))

@@ -1,4 +1,3 @@
-import CStoreSupport
 package import SystemPackage
 import SystemSupport
 
@@ -29,8 +28,7 @@ package struct ServerInstance: Sendable {
   package init(runtime: RuntimeDirectory, parameters: Parameters) {
     let size = parameters.maxSize.map { "\($0)" } ?? "auto"
     let identity = Array("\(Self.protocolVersion)|\(fabrikVersion)|\(size)|".utf8) + parameters.cacheDirectory.bytes
-    let hash = identity.withUnsafeBytes { fabrik_xxh3_64($0.baseAddress, $0.count) }
-    directory = runtime.path.appending(Hex.encode(withUnsafeBytes(of: hash.bigEndian, Array.init)))
+    directory = runtime.path.appending(ShortHash.name(of: identity))
   }
 
   /// Held by a launcher while it joins or starts a server, and by a server while it decides to end.
