@@ -1,7 +1,8 @@
 """Downloads the sources of real projects, as Debian has them, into .build/sources.
 
 apt gets a configuration of its own, made from the machine's: nothing on the machine changes, and no source packages
-need to be enabled. Only upstream's archives are taken, not Debian's patches. What is there already is not fetched again.
+need to be enabled. Only upstream's archives are taken, not Debian's patches. What is there already is not fetched
+again.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def private_configuration(directory):
             if "debian" in text.lower():
                 (directory / "sources" / file.name).write_text(text)
     if not any((directory / "sources").iterdir()):
-        raise tools.Unavailable("there are no Debian package sources under /etc/apt, so no real projects can be fetched")
+        raise tools.Unavailable("no Debian package sources under /etc/apt, so no projects can be fetched")
     settings = {
         "Dir::Etc::sourcelist": "/dev/null", "Dir::Etc::sourceparts": directory / "sources",
         "Dir::State::lists": directory / "lists", "Dir::Cache": directory / "cache",

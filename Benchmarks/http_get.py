@@ -1,9 +1,11 @@
 """GET throughput of Fabrik's HTTP front end against nginx, which serves the same bytes as static files.
 
 One wrk thread with keep-alive connections asks for one object again and again, over the loopback interface. nginx is
-set up for static files (sendfile, open_file_cache, no access log, connections that are never closed), once with one
-worker and once with one per processor. Rounds are interleaved; the median round counts. Server CPU is the processor
-time of all processes of the server, per request.
+set up for static files (sendfile, tcp_nopush, open_file_cache, no access log, connections that are never closed), once
+with one worker and once with one per processor. Rounds are interleaved; the median round counts.
+
+CPU is the processor time of all processes of the server, per request. From 1 MiB on it says little: the kernel charges
+the work of the loopback interface to the sender or to the receiver, as it happens.
 """
 
 import contextlib

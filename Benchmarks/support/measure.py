@@ -12,7 +12,7 @@ def run_timed(command, environment, directory):
     """Runs a program to its end; returns its exit status and the seconds from just before its start until it is
     reaped. posix_spawn, because a fork of this interpreter takes longer than some of what is measured."""
     os.chdir(directory)
-    actions = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
+    actions = [(os.POSIX_SPAWN_OPEN, descriptor, os.devnull, os.O_WRONLY, 0) for descriptor in (1, 2)]
     begin = time.perf_counter()
     process = os.posix_spawn(command[0], command, environment, file_actions=actions)
     _, status = os.waitpid(process, 0)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -72,7 +73,9 @@ def ccaches(directories):
 
 
 def guarded(main):
-    """Runs a script's main function; what is unavailable becomes one line and exit status 2."""
+    """Runs a script's main function; what is unavailable becomes one line and exit status 2. A script that is told to
+    end removes its sandbox first."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         sys.exit(main())
     except Unavailable as error:
