@@ -105,7 +105,8 @@ struct ServerTests {
     let sandbox = try Sandbox()
     let outcome = try sandbox.run(
       """
-      fabrik exec --linger 60s -- true; kill -STOP $(pgrep -f "fabrik-server --instance $XDG_RUNTIME_DIR/")
+      fabrik exec --linger 60s -- true; server=$(pgrep -f "fabrik-server --instance $XDG_RUNTIME_DIR/")
+      kill -STOP $server; while ! grep -q 'State:.T' /proc/$server/status; do :; done
       fabrik exec -- echo runs
       """)
     #expect(outcome.output == "runs\n")
