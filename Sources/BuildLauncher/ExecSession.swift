@@ -95,8 +95,7 @@ package struct ExecSession {
     do {
       instance = try locateInstance()
       let starter = ServerStarter(
-        instance: instance, parameters: parameters, environment: environment,
-        program: try ServerStarter.locateProgram())
+        instance: instance, parameters: parameters, program: try ServerStarter.locateProgram())
       access = try starter.access(linger: configuration.linger.value)
     } catch {
       say("no cache for this build: \(error)")

@@ -26,7 +26,6 @@ struct ServerAccess: ~Copyable {
 struct ServerStarter {
   let instance: ServerInstance
   let parameters: ServerInstance.Parameters
-  let environment: Environment
   /// The `fabrik-server` program.
   let program: FilePath
 

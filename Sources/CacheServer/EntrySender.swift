@@ -56,10 +56,11 @@ struct EntrySender {
   }
 
   private func send(_ entry: OpenEntry, head: ByteBuffer, removals: Int64) -> EventLoopFuture<Result> {
-    let isFileFaster = entry.size > RecentBodies.bodyLimit && entry.isVerified
+    let isVerified = entry.isVerified
+    let isFileFaster = entry.size > RecentBodies.bodyLimit && isVerified
     if entry.size <= Self.wholeLimit, !isFileFaster { return sendWhole(entry, head: head, removals: removals) }
     guard let blob = entry.blob else { return channel.eventLoop.makeSucceededFuture(.missing) }
-    if entry.isVerified, let file = Self.duplicate(blob) { return sendFile(file, size: Int(entry.size), head: head) }
+    if isVerified, let file = Self.duplicate(blob) { return sendFile(file, size: Int(entry.size), head: head) }
     channel.write(head, promise: nil)
     return PieceSender(entry: entry, blob: blob, channel: channel).start(pieceSize: Self.pieceSize)
   }
