@@ -1,7 +1,8 @@
-# make demo     install what is missing, build, and build a real C project twice
-# make test     build and run all tests
-# make bench    measure, and print the table of the README
-# make install  PREFIX=/usr/local
+# make demo      install what is missing, build, and build a real C project twice
+# make test      build and run all tests
+# make test-lan  run the scenarios between hosts, which are network namespaces on this machine
+# make bench     measure, and print the table of the README
+# make install   PREFIX=/usr/local
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -14,7 +15,7 @@ RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
 # The linker's remarks on static linking are about functions that fabrik does not call.
 QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mktemp. is dangerous" || true; }
 
-.PHONY: build demo test test-unit lint format bench check-real completions install uninstall dependencies test-dependencies
+.PHONY: build demo test test-lan lint format bench check-real completions install uninstall dependencies test-dependencies
 
 build: dependencies
 	$(SWIFT) build $(RELEASE_FLAGS) --product fabrik 2>&1 | $(QUIET_LINKER)
@@ -34,6 +35,11 @@ demo: build
 # The tests run the release binaries as well as the libraries.
 test: test-dependencies build
 	FABRIK_TEST_BINARIES="$(CURDIR)/$(RELEASE)" $(SWIFT) test $(SWIFT_FLAGS)
+
+# Of the release binaries, too. LAN holds arguments of the runner, as in LAN='-v -k goodbye'.
+test-lan: build
+	@scripts/install-dependencies test lan
+	python3 Tests/Lan $(LAN)
 
 lint:
 	$(SWIFT) format lint --recursive --strict Package.swift Sources Tests

@@ -1,0 +1,26 @@
+"""Runs the scenarios: python3 Tests/Lan [-v] [-k PATTERN] [MODULE[.CLASS[.TEST]]]..."""
+
+import signal
+import sys
+import unittest
+
+import namespaces
+from lan import HERE
+
+
+def main():
+    try:
+        namespaces.enter_or_become_root()
+    except namespaces.Forbidden as reason:
+        print(f"skipped: the LAN scenarios need network namespaces: {reason}")
+        return
+    # Ends the hosts first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    words = sys.argv[1:]
+    if all(word.startswith("-") for word in words) or words[-2:-1] == ["-k"]:
+        words = ["discover", "-s", str(HERE), *words]
+    unittest.main(module=None, argv=["lan", *words])
+
+
+if __name__ == "__main__":
+    main()

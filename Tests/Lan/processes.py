@@ -1,0 +1,78 @@
+"""Programs that run beside the tests, each ended by its own process id."""
+
+import os
+import subprocess
+import tempfile
+import time
+
+from namespaces import WITH_PARENT
+
+# What takes longer hangs: the machine may be busy with other things.
+PATIENCE = 120
+
+
+class Failure(Exception):
+    """A program did not do what the laboratory needs of it."""
+
+
+class Running:
+    """A program that was started. What it prints is kept in a file that has no name, so that none is left behind."""
+
+    def __init__(self, command, input=None, **settings):
+        self.command = command
+        self.output_file = tempfile.TemporaryFile()
+        # A session of its own: Ctrl-C reaches only the tests, which then end everything in order.
+        self.process = subprocess.Popen(
+            [*WITH_PARENT, *command], stdin=subprocess.DEVNULL if input is None else input, stdout=self.output_file,
+            stderr=subprocess.STDOUT, start_new_session=True, **settings)
+
+    @property
+    def output(self):
+        if self.output_file.closed:
+            return self.last_output
+        size = os.fstat(self.output_file.fileno()).st_size
+        return os.pread(self.output_file.fileno(), size, 0).decode(errors="replace")
+
+    @property
+    def is_running(self):
+        return self.process.poll() is None
+
+    def wait(self, patience=PATIENCE):
+        """The exit status."""
+        try:
+            return self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise Failure(f"{' '.join(map(str, self.command))} did not end within {patience} s:\n{self.output}")
+
+    def wait_for(self, text, patience=PATIENCE):
+        """Waits until the program has printed `text`."""
+        eventually(lambda: text in self.output or not self.is_running, f"'{text}' of {self.command}", patience)
+        if text not in self.output:
+            raise Failure(f"{' '.join(map(str, self.command))} ended:\n{self.output}")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.last_output = self.output
+        self.output_file.close()
+
+
+def eventually(condition, what, patience=PATIENCE):
+    """Waits until the condition holds; returns what it returned."""
+    deadline = time.monotonic() + patience
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise Failure(f"{what}: not within {patience} s")
+        time.sleep(0.005)
+    return result
+
+
+def run(command, **settings):
+    """Runs a program to its end; what fails is an error that shows what was printed."""
+    result = subprocess.run(
+        [*WITH_PARENT, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace", **settings)
+    if result.returncode != 0:
+        raise Failure(f"{' '.join(map(str, command))}: status {result.returncode}\n{result.stdout}")
+    return result.stdout
