@@ -1,6 +1,7 @@
 """One host of the laboratory."""
 
 import contextlib
+import copy
 import os
 import signal
 import socket
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import namespaces
-from processes import PATIENCE, Running, run
+from processes import PATIENCE, Running, attempt, run
 
 NETWORK4, NETWORK6 = "10.77.0", "fd77::"
 
@@ -101,6 +102,18 @@ class Host(contextlib.AbstractContextManager):
         for running in self.started:
             running.stop()
 
+    def sandbox(self):
+        """The same machine, its users, files and processes, with another network: a loopback interface only."""
+        running = self.spawn(
+            ["unshare", "--net", "sh", "-c", "ip link set lo up; echo up; exec sleep inf"], user=ROOT, directory="/")
+        running.wait_for("up")
+        sandbox = copy.copy(self)
+        # The last of the chain of programs that enter the host's namespaces.
+        sandbox.init = running.process.pid
+        while children := Path(f"/proc/{sandbox.init}/task/{sandbox.init}/children").read_text():
+            sandbox.init = int(children)
+        return sandbox
+
     # The network
 
     @property
@@ -169,9 +182,13 @@ class Host(contextlib.AbstractContextManager):
             "env", "--ignore-environment", f"--chdir={directory or user.home}",
             *[f"{name}={value}" for name, value in variables.items() if value is not None], *map(str, command)]
 
-    def run(self, command, timeout=PATIENCE, input=None, **settings):
-        """Runs a program to its end, and returns what it printed."""
-        return run(self.command(command, **settings), timeout=timeout, input=input)
+    def run(self, command, patience=PATIENCE, input=None, **settings):
+        """Runs a program and returns what it printed; it must succeed."""
+        return run(self.command(command, **settings), patience=patience, input=input)
+
+    def attempt(self, command, patience=PATIENCE, input=None, **settings):
+        """Runs a program to its end, however that is."""
+        return attempt(self.command(command, **settings), patience=patience, input=input)
 
     def spawn(self, command, **settings):
         """Starts a program, which ends with the host at the latest."""

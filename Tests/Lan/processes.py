@@ -4,6 +4,7 @@ import os
 import subprocess
 import tempfile
 import time
+from typing import NamedTuple
 
 from namespaces import WITH_PARENT
 
@@ -68,11 +69,31 @@ def eventually(condition, what, patience=PATIENCE):
     return result
 
 
+class Outcome(NamedTuple):
+    """How a program ended, and what it printed."""
+
+    status: int
+    output: str
+    errors: str
+    seconds: float
+
+
+def attempt(command, patience=PATIENCE, **settings):
+    """Runs a program to its end, however that is."""
+    begin = time.perf_counter()
+    try:
+        result = subprocess.run(
+            [*WITH_PARENT, *map(str, command)], capture_output=True, text=True, errors="replace", timeout=patience,
+            **settings)
+    except subprocess.TimeoutExpired as late:
+        raise Failure(f"{' '.join(map(str, command))} did not end within {patience} s:\n{late.stdout}{late.stderr}")
+    return Outcome(result.returncode, result.stdout, result.stderr, time.perf_counter() - begin)
+
+
 def run(command, **settings):
-    """Runs a program to its end; what fails is an error that shows what was printed."""
-    result = subprocess.run(
-        [*WITH_PARENT, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace", **settings)
-    if result.returncode != 0:
-        raise Failure(f"{' '.join(map(str, command))}: status {result.returncode}\n{result.stdout}")
-    return result.stdout
+    """Runs a program and returns what it printed; what fails is an error that shows more."""
+    outcome = attempt(command, **settings)
+    if outcome.status != 0:
+        raise Failure(
+            f"{' '.join(map(str, command))}: status {outcome.status}\n{outcome.output}{outcome.errors}")
+    return outcome.output

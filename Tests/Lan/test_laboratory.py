@@ -5,23 +5,22 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import unittest
 
 import daemons
-import measure
 import namespaces
+import network
 from host import ALICE, BOB, ROOT
 from lan import CONTAINER, HERE, Lan, Link, Machine
 from processes import Failure, eventually
 
 
-def receives(sender, receiver, patience=0.3):
+def receives(sender, receiver, patience=0.3, address=None):
     """Whether a datagram gets from one host to the other."""
-    with receiver.inside(), socket.socket(measure.family(receiver), socket.SOCK_DGRAM) as target:
-        target.bind((receiver.address, 0))
+    with receiver.inside(), socket.socket(network.family(receiver), socket.SOCK_DGRAM) as target:
+        target.bind((address or receiver.address, 0))
         target.settimeout(patience)
-        with sender.inside(), socket.socket(measure.family(sender), socket.SOCK_DGRAM) as source:
+        with sender.inside(), socket.socket(network.family(sender), socket.SOCK_DGRAM) as source:
             try:
                 source.sendto(b"x", target.getsockname()[:2])
                 return target.recv(1) == b"x"
@@ -75,6 +74,16 @@ class HostTests(unittest.TestCase):
             self.assertEqual(host.run(["id", "-un"], user=ALICE), "alice\n")
             self.assertEqual(host.run(["id", "-un"], user=ROOT), "root\n")
 
+    def test_a_sandbox_shares_files_and_not_the_network(self):
+        with Lan([CONTAINER]) as lan:
+            (host,) = lan.hosts
+            sandbox = host.sandbox()
+            sandbox.run(["touch", "/tmp/file"])
+            self.assertTrue(host.path("/tmp/file").exists())
+            self.assertIn("eth0", host.run(["ip", "link"]))
+            self.assertNotIn("eth0", sandbox.run(["ip", "link"]))
+            self.assertTrue(receives(sandbox, sandbox, address="127.0.0.1"))
+
     def test_a_spawned_program_ends_with_the_one_who_started_it(self):
         with Lan([CONTAINER]) as lan:
             (host,) = lan.hosts
@@ -121,12 +130,12 @@ class NetworkTests(unittest.TestCase):
 
     def test_the_switch_delays_limits_and_loses(self):
         with Lan([CONTAINER, CONTAINER], Link(delay=0.005)) as lan:
-            round_trip = measure.percentile(measure.ping_pong(*lan.hosts, size=1, count=50), 50)
+            round_trip = network.percentile(network.ping_pong(*lan.hosts, size=1, count=50), 50)
             # It must not be less; how much more depends on the machine's load.
             self.assertGreaterEqual(round_trip, 0.010)
             self.assertLess(round_trip, 0.030)
         with Lan([CONTAINER, CONTAINER], Link(rate=100)) as lan:
-            self.assertLess(measure.throughput(*lan.hosts, seconds=1), 100e6 / 8)
+            self.assertLess(network.throughput(*lan.hosts, seconds=1), 100e6 / 8)
         with Lan([CONTAINER, CONTAINER], Link(loss=50)) as lan:
             eventually(lambda: receives(*lan.hosts), "the neighbour's address")
             received = sum(receives(*lan.hosts, patience=0.05) for _ in range(40))
@@ -135,14 +144,14 @@ class NetworkTests(unittest.TestCase):
     def test_large_transfers_pass_the_switch_unharmed(self):
         with Lan([CONTAINER, CONTAINER], Link(delay=0.0005)) as lan:
             one, two = lan.hosts
-            self.assertEqual(len(measure.ping_pong(one, two, size=8 << 20, count=3)), 3)
+            self.assertEqual(len(network.ping_pong(one, two, size=8 << 20, count=3)), 3)
 
     def test_a_rate_holds_in_both_directions(self):
         with Lan([CONTAINER, CONTAINER]) as lan:
             one, two = lan.hosts
             one.limit(50)
             for pair in ((one, two), (two, one)):
-                self.assertLess(measure.throughput(*pair, seconds=1), 60e6 / 8)
+                self.assertLess(network.throughput(*pair, seconds=1), 60e6 / 8)
 
 
 class DaemonTests(unittest.TestCase):

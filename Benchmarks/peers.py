@@ -1,0 +1,268 @@
+"""What peers give and cost, between hosts that are network namespaces of this machine.
+
+* builds: one host builds a real C project, the other fetches that build, and builds again from its own warm store.
+* latency: hits of 16 KiB over a link with a round trip of 1 ms, through the HTTP front end, each key for the first
+  time, against a bare TCP exchange of as many bytes. Throughput: 64 MiB over a link of 1 Gbit/s against iperf3.
+* misses: a build that nobody has the results of, with peers of which a quarter is dead (the host is gone without a
+  word) or stalled (the server is stopped), against the same build of a user who has no peers.
+* start: from the start of `exec` without a server to the first hit from a peer that was there before.
+
+Rounds are interleaved. The hosts share this machine's processors, so a busy one shows in both columns.
+"""
+
+import contextlib
+import itertools
+import os
+import signal
+import time
+
+from support import lan, measure, options, report, tools
+from support.lan import Fabrik, Link, eventually
+from support.report import Row
+
+# Of the laboratory, which support.lan has put on the path.
+import network
+from host import ALICE, BOB
+from project import DebianProject, objects
+
+KIBIBYTE, MEBIBYTE = 1 << 10, 1 << 20
+BUILD_ROUNDS, QUICK_BUILD_ROUNDS = 11, 2
+MISS_ROUNDS, QUICK_MISS_ROUNDS = 7, 1
+HIT_ROUNDS, HITS = 10, 50
+LARGE_ROUNDS, QUICK_LARGE_ROUNDS = 7, 2
+START_ROUNDS, QUICK_START_ROUNDS = 20, 3
+PEERS = (0, 1, 8, 32)
+
+
+def builds(quick):
+    project = DebianProject("lua")
+    with lan.hosts(2) as (first, second):
+        one, two = Fabrik(first).start(), Fabrik(second).start()
+        cold = project.build(one, "tree")
+        two.eventually_reaches(one)
+        trees = itertools.count()
+        rates, identical = [], []
+
+        def build(clear):
+            if clear:
+                lan.forget_builds(two)
+            two.host.run(["rm", "-rf", f"{two.user.home}/.cache/ccache"], user=two.user)
+            tree = f"tree{next(trees)}"
+            build = project.build(two, tree)
+            identical.append(objects(one, "tree") == objects(two, tree))
+            two.host.run(["rm", "-rf", f"{two.top}/{tree}"], user=two.user)
+            if clear:
+                rates.append(build.peer_hits / build.lookups)
+            elif build.statistics["hits"]["local"] < build.lookups:
+                raise RuntimeError(f"the warm store missed: {build.statistics}")
+            return build.outcome.seconds
+
+        # The build from the other host fills the store for the one that follows.
+        fetched, warm = [], []
+        for _ in range(QUICK_BUILD_ROUNDS if quick else BUILD_ROUNDS):
+            fetched.append(build(clear=True))
+            warm.append(build(clear=False))
+        ratio = measure.median(fetched) / measure.median(warm)
+        return [
+            Row("build of lua from a peer", lan.shown(fetched, 1, "{:.3f} s"),
+                f"{lan.shown(warm, 1, '{:.3f} s')} own warm store (cold {cold.outcome.seconds:.1f} s)",
+                f"{ratio:.3f}", "≤ 1.15"),
+            Row("look-ups that were hits from the peer, least", f"{min(rates):.1%}", aim="≥ 99 %"),
+            Row("builds with byte-identical objects", f"{sum(identical)} of {len(identical)}", aim="all")]
+
+
+def latency(quick):
+    with lan.hosts(2, Link(delay=0.0005)) as (first, second):
+        one, two = Fabrik(first).start(), Fabrik(second).start()
+        rounds = 2 if quick else HIT_ROUNDS
+        with one.front_end() as front_end:
+            for number in range(rounds * HITS):
+                front_end.put(f"small {number}", os.urandom(16 * KIBIBYTE))
+            front_end.put("last", b"x")
+        two.eventually_gets("last", b"x")
+        front_end = lan.RawFrontEnd(two)
+        numbers = itertools.count()
+
+        def hits():
+            times = []
+            for _ in range(HITS):
+                length, seconds = front_end.get(f"small {next(numbers)}")
+                if length != 16 * KIBIBYTE:
+                    raise RuntimeError("a small object was not fetched")
+                times.append(seconds)
+            return times
+
+        ours, theirs = measure.interleave(
+            rounds, hits, lambda: network.ping_pong(second, first, 16 * KIBIBYTE, HITS))
+        ours, theirs = sum(ours, []), sum(theirs, [])
+        more = measure.median(ours) - measure.median(theirs)
+        return [Row("hit of 16 KiB from a peer, round trip 1 ms", lan.shown(ours), f"{lan.shown(theirs)} bare TCP",
+                    f"+{more * 1000:.2f} ms", "≤ + 0.5 ms")]
+
+
+def throughput(quick):
+    with lan.hosts(2) as (first, second):
+        for host in (first, second):
+            host.limit(1000)
+        one, two = Fabrik(first).start(), Fabrik(second).start()
+        rounds = QUICK_LARGE_ROUNDS if quick else LARGE_ROUNDS
+        size = 64 * MEBIBYTE
+        for number in range(rounds):
+            one.put(f"large {number}", os.urandom(size))
+        one.put("last", b"x")
+        two.eventually_gets("last", b"x")
+        front_end = lan.RawFrontEnd(two)
+        numbers = itertools.count()
+
+        def fetch():
+            length, seconds = front_end.get(f"large {next(numbers)}")
+            if length != size:
+                raise RuntimeError("a large object was not fetched")
+            return length / seconds
+
+        ours, theirs = measure.interleave(rounds, fetch, lambda: network.throughput(first, second))
+        share = measure.median(ours) / measure.median(theirs)
+        megabytes = "{:.1f} MB/s"
+        return [Row("64 MiB from a peer, 1 Gbit/s", lan.shown(ours, 1e-6, megabytes),
+                    f"{lan.shown(theirs, 1e-6, megabytes)} iperf3", f"{share:.2f}", "≥ 0.9")]
+
+
+def misses(quick):
+    if not lan.namespaces.has_other_users():
+        raise tools.Unavailable("the all-miss build compares two users, which needs root")
+    project = DebianProject("lua")
+    rows = []
+    for count in PEERS:
+        with lan.hosts(count + 1) as (host, *others):
+            alone = Fabrik(host, user=BOB, configured=False).start()
+            ours = Fabrik(host, user=ALICE).start()
+            peers = [Fabrik(other).start() for other in others]
+            for number, peer in enumerate(peers):
+                peer.put(f"of peer {number}", b"x")
+                ours.eventually_gets(f"of peer {number}", b"x")
+            harmed = count // 4
+            for number, peer in enumerate(peers[:harmed]):
+                if number % 2 == 0:
+                    os.kill(peer.host.init, signal.SIGKILL)
+                else:
+                    peer.signal(signal.SIGSTOP)
+
+            def build(fabrik):
+                lan.forget_builds(fabrik)
+                build = project.build(fabrik, "tree")
+                if build.hits:
+                    raise RuntimeError(f"a build that should miss has hit: {build.statistics}")
+                return build.outcome.seconds
+
+            rounds = QUICK_MISS_ROUNDS if quick else MISS_ROUNDS
+            with_peers, without = measure.interleave(rounds, lambda: build(ours), lambda: build(alone))
+            ratio = measure.median(with_peers) / measure.median(without)
+            rows.append(Row(
+                f"all-miss build with {count} peers, {harmed} of them dead or stalled",
+                lan.shown(with_peers, 1, "{:.3f} s"), f"{lan.shown(without, 1, '{:.3f} s')} without peers",
+                f"{ratio:.3f}", "≤ 1.02"))
+            tools.progress(f"peers: {rows[-1].measurement}: {rows[-1].ratio}")
+    return rows
+
+
+def start(quick):
+    with lan.hosts(2) as (first, second):
+        one, two = Fabrik(first).start(), Fabrik(second)
+        alone = Fabrik(second, user=BOB, configured=False) if lan.namespaces.has_other_users() else None
+        rounds = QUICK_START_ROUNDS if quick else START_ROUNDS
+        keys = 3000
+        with one.front_end() as front_end:
+            for number in range(keys):
+                front_end.put(f"first {number}", b"x")
+
+        def until_hit(known):
+            """Seconds to the first hit and to the start of the command."""
+            if not known:
+                two.host.run(["rm", "-rf", f"{two.user.home}/.local/share/fabrik/peers"], user=two.user)
+            two.run("cache", "clear")
+            return first_hit(two, keys)
+
+        # Leaves port and token for the rounds, and what is known of the peer.
+        first_hit(two, keys, endpoint=False)
+        known, new = measure.interleave(rounds, lambda: until_hit(True), lambda: until_hit(False))
+        rows = [
+            Row("start of exec to the first hit from a known peer", lan.shown([hit for hit, _ in known]), aim="≤ 50 ms"),
+            Row("start of exec to the first hit from a peer never met", lan.shown([hit for hit, _ in new]))]
+        if alone:
+            ours, theirs = measure.interleave(rounds * 2, lambda: command_start(two), lambda: command_start(alone))
+            more = measure.median(ours) - measure.median(theirs)
+            rows.append(Row("start of exec to the start of COMMAND", lan.shown(ours), f"{lan.shown(theirs)} no peers",
+                            f"+{more * 1000:.2f} ms", "+ 0"))
+        return rows
+
+
+# Bash knows the time without starting a program.
+TIMED = 'echo "$EPOCHREALTIME"; exec "$0" exec -q --linger 0 -- bash -c \'echo "$EPOCHREALTIME"; {command}\''
+
+
+def spawn_timed(fabrik, command):
+    return fabrik.host.spawn(
+        ["bash", "-c", TIMED.format(command=command), fabrik.program], user=fabrik.user,
+        environment=fabrik.environment, directory=fabrik.top)
+
+
+def times(running):
+    """When `exec` and COMMAND started, if they have."""
+    return [float(line) for line in running.output.split()]
+
+
+def end(fabrik, running):
+    running.wait()
+    eventually(lambda: not fabrik.servers(), "the server's end")
+
+
+def command_start(fabrik):
+    running = spawn_timed(fabrik, "true")
+    end(fabrik, running)
+    begin, command = times(running)
+    return command - begin
+
+
+def first_hit(fabrik, keys, endpoint=True):
+    """Asks for one object after another until one comes from the peer."""
+    running = spawn_timed(fabrik, "while ! [ -e hit ]; do sleep 0.02; done; rm hit")
+    hit = None
+    names = (f"first {number}" for number in range(keys))
+    while hit is None:
+        if not running.is_running:
+            raise RuntimeError(running.output)
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            front_end = lan.RawFrontEnd(fabrik)
+            for name in names:
+                length, _ = front_end.get(name)
+                if length is not None:
+                    hit = time.time()
+                    break
+                time.sleep(0.0005)
+            else:
+                raise RuntimeError("no hit from a peer that is there")
+    fabrik.host.write(f"{fabrik.top}/hit", "", user=fabrik.user)
+    end(fabrik, running)
+    begin, command = times(running)
+    return hit - begin, command - begin
+
+
+MEASUREMENTS = {"builds": builds, "latency": latency, "throughput": throughput, "misses": misses, "start": start}
+
+
+def main():
+    parser = options.parser(__doc__.split("\n")[0])
+    parser.add_argument("--only", action="append", choices=MEASUREMENTS, metavar="NAME", help=", ".join(MEASUREMENTS))
+    settings = parser.parse_args()
+    lan.require()
+    rows = []
+    for name in settings.only or MEASUREMENTS:
+        tools.progress(f"peers: {name}")
+        rows += MEASUREMENTS[name](settings.quick)
+    print(report.table(rows))
+    print()
+    print(f"{report.machine(tools.ccaches(settings.ccache))}, load {os.getloadavg()[0]:.1f} after")
+
+
+if __name__ == "__main__":
+    tools.guarded(main)

@@ -1,0 +1,100 @@
+"""Hosts to measure between: the laboratory of Tests/Lan."""
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from support import measure, tools
+
+sys.path.append(str(tools.REPOSITORY / "Tests" / "Lan"))
+
+import namespaces  # noqa: E402
+from fabrik import SHOWN, Fabrik, object_path  # noqa: E402
+from lan import CONTAINER, Lan, Link  # noqa: E402
+from processes import Running, eventually  # noqa: E402
+
+HOMES = tools.REPOSITORY / ".build" / "lan-homes"
+
+
+def require():
+    """Goes on as root, if only within a user namespace: then the program begins anew."""
+    for program in ("iperf3", "ip", "tc", "setpriv", "unshare", "nsenter"):
+        tools.require(program)
+    try:
+        namespaces.enter_or_become_root()
+    except namespaces.Forbidden as reason:
+        raise tools.Unavailable(f"peers are measured between network namespaces: {reason}")
+
+
+@contextlib.contextmanager
+def homes():
+    """A function that makes a directory for a host's homes: on the disk, as a user's are. What a killed benchmark left
+    behind is removed first."""
+    HOMES.mkdir(parents=True, exist_ok=True)
+    for path in HOMES.iterdir():
+        if not Path("/proc", path.name).exists():
+            shutil.rmtree(path)
+    top = HOMES / str(os.getpid())
+    top.mkdir()
+
+    def make(number):
+        (top / str(number)).mkdir()
+        return top / str(number)
+
+    try:
+        yield make
+    finally:
+        shutil.rmtree(top)
+
+
+@contextlib.contextmanager
+def hosts(count, link=Link()):
+    """Hosts without Avahi or D-Bus, whose homes are on the disk."""
+    with homes() as make:
+        machines = [CONTAINER._replace(homes=make(number)) for number in range(count)]
+        with Lan(machines, link, SHOWN) as lan:
+            yield lan.hosts
+
+
+def forget_builds(fabrik):
+    """Empties the user's store and ccache's own cache."""
+    fabrik.run("cache", "clear")
+    fabrik.host.run(["rm", "-rf", f"{fabrik.user.home}/.cache/ccache"], user=fabrik.user)
+
+
+class RawFrontEnd:
+    """One connection to a server's HTTP front end, with as little work on this side as Python allows."""
+
+    def __init__(self, fabrik, connection=None):
+        port, token = eventually(fabrik.endpoint, "the front end")
+        self.socket = connection or fabrik.host.connect("127.0.0.1", port)
+        self.tail = f" HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+    def get(self, name):
+        """Bytes of the answer's body and the seconds until its last one; None for a miss."""
+        request = b"GET " + object_path(name).encode() + self.tail
+        begin = time.perf_counter()
+        self.socket.sendall(request)
+        answer = self.socket.recv(1 << 20)
+        while (end := answer.find(b"\r\n\r\n")) < 0:
+            answer += self.socket.recv(1 << 20)
+        head = answer[:end].lower()
+        length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+        missing = length - (len(answer) - end - 4)
+        while missing > 0:
+            received = len(self.socket.recv(min(missing, 1 << 20)))
+            if received == 0:
+                raise RuntimeError(f"{name} broke off")
+            missing -= received
+        seconds = time.perf_counter() - begin
+        return (length, seconds) if head.startswith(b"http/1.1 200") else (None, seconds)
+
+
+def shown(values, unit=1000, text="{:.2f} ms"):
+    """Median and 95th percentile."""
+    values = sorted(values)
+    late = values[min(len(values) - 1, round(0.95 * (len(values) - 1)))]
+    return f"p50 {text.format(measure.median(values) * unit)}, p95 {text.format(late * unit)}"
