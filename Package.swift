@@ -52,11 +52,12 @@ let package = Package(
     // Libraries, lowest first.
     .target(name: "SystemSupport", dependencies: [system], swiftSettings: strict),
     .target(
-      name: "Configuration",
-      dependencies: ["SystemSupport", system, .product(name: "TOMLKit", package: "TOMLKit")],
-      swiftSettings: strict),
-    .target(
       name: "ControlProtocol", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
+    .target(
+      name: "Configuration",
+      dependencies: ["ControlProtocol", "SystemSupport", system, .product(name: "TOMLKit", package: "TOMLKit")],
+      swiftSettings: strict),
+    .target(name: "PeerRecords", dependencies: ["ControlProtocol", "SystemSupport", system], swiftSettings: strict),
     .target(name: "CacheStore", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
     .target(name: "LayeredCache", dependencies: ["CacheStore", "ControlProtocol"], swiftSettings: strict),
     .target(
@@ -84,8 +85,8 @@ let package = Package(
     .executableTarget(
       name: "fabrik",
       dependencies: [
-        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol", "SystemSupport",
-        system,
+        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol", "PeerRecords",
+        "SystemSupport", system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict, linkerSettings: launcherLinking),
@@ -101,8 +102,9 @@ let package = Package(
       name: "store-writer", dependencies: ["CacheStore", "TestSupport", system], path: "Tests/StoreWriter",
       swiftSettings: strict),
     tests(of: "SystemSupport"),
-    tests(of: "Configuration"),
     tests(of: "ControlProtocol"),
+    tests(of: "Configuration", with: "ControlProtocol"),
+    tests(of: "PeerRecords", with: "ControlProtocol"),
     tests(of: "CacheStore", with: "store-writer"),
     tests(of: "LayeredCache", with: "CacheStore", "ControlProtocol"),
     tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
