@@ -62,6 +62,7 @@ let package = Package(
     .target(name: "LayeredCache", dependencies: ["CacheStore", "ControlProtocol"], swiftSettings: strict),
     .target(
       name: "FrontEnds", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport"], swiftSettings: strict),
+    .target(name: "Discovery", dependencies: ["SystemSupport", system], swiftSettings: strict),
     .target(
       name: "CacheServer",
       dependencies: [
@@ -101,6 +102,9 @@ let package = Package(
     .executableTarget(
       name: "store-writer", dependencies: ["CacheStore", "TestSupport", system], path: "Tests/StoreWriter",
       swiftSettings: strict),
+    .executableTarget(
+      name: "discovery-probe", dependencies: ["Discovery", "SystemSupport"], path: "Tests/DiscoveryProbe",
+      swiftSettings: strict),
     tests(of: "SystemSupport"),
     tests(of: "ControlProtocol"),
     tests(of: "Configuration", with: "ControlProtocol"),
@@ -108,6 +112,7 @@ let package = Package(
     tests(of: "CacheStore", with: "store-writer"),
     tests(of: "LayeredCache", with: "CacheStore", "ControlProtocol"),
     tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
+    tests(of: "Discovery", with: "discovery-probe"),
     tests(of: "BuildTools", with: "Configuration"),
     tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),
     // The built programs, as a user meets them.
