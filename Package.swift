@@ -61,6 +61,8 @@ let package = Package(
     .target(name: "LayeredCache", dependencies: ["CacheStore", "ControlProtocol"], swiftSettings: strict),
     .target(
       name: "FrontEnds", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport"], swiftSettings: strict),
+    // Talks to libdbus-1, which is loaded when it is needed and may be absent.
+    .target(name: "DesktopBus", dependencies: [system], swiftSettings: strict),
     .target(
       name: "CacheServer",
       dependencies: [
@@ -100,12 +102,16 @@ let package = Package(
     .executableTarget(
       name: "store-writer", dependencies: ["CacheStore", "TestSupport", system], path: "Tests/StoreWriter",
       swiftSettings: strict),
+    .executableTarget(
+      name: "notification-service", dependencies: ["DesktopBus", "SystemSupport"], path: "Tests/NotificationService",
+      swiftSettings: strict),
     tests(of: "SystemSupport"),
     tests(of: "Configuration"),
     tests(of: "ControlProtocol"),
     tests(of: "CacheStore", with: "store-writer"),
     tests(of: "LayeredCache", with: "CacheStore", "ControlProtocol"),
     tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
+    tests(of: "DesktopBus", with: "notification-service"),
     tests(of: "BuildTools", with: "Configuration"),
     tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),
     // The built programs, as a user meets them.
