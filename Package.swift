@@ -63,6 +63,8 @@ let package = Package(
     .target(
       name: "FrontEnds", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport"], swiftSettings: strict),
     .target(name: "Discovery", dependencies: ["SystemSupport", system], swiftSettings: strict),
+    // Talks to libdbus-1, which is loaded when it is needed and may be absent.
+    .target(name: "DesktopBus", dependencies: [system], swiftSettings: strict),
     .target(
       name: "CacheServer",
       dependencies: [
@@ -105,6 +107,9 @@ let package = Package(
     .executableTarget(
       name: "discovery-probe", dependencies: ["Discovery", "SystemSupport"], path: "Tests/DiscoveryProbe",
       swiftSettings: strict),
+    .executableTarget(
+      name: "notification-service", dependencies: ["DesktopBus", "SystemSupport"], path: "Tests/NotificationService",
+      swiftSettings: strict),
     tests(of: "SystemSupport"),
     tests(of: "ControlProtocol"),
     tests(of: "Configuration", with: "ControlProtocol"),
@@ -113,6 +118,7 @@ let package = Package(
     tests(of: "LayeredCache", with: "CacheStore", "ControlProtocol"),
     tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
     tests(of: "Discovery", with: "discovery-probe"),
+    tests(of: "DesktopBus", with: "notification-service"),
     tests(of: "BuildTools", with: "Configuration"),
     tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),
     // The built programs, as a user meets them.
