@@ -52,15 +52,19 @@ let package = Package(
     // Libraries, lowest first.
     .target(name: "SystemSupport", dependencies: [system], swiftSettings: strict),
     .target(
-      name: "Configuration",
-      dependencies: ["SystemSupport", system, .product(name: "TOMLKit", package: "TOMLKit")],
-      swiftSettings: strict),
-    .target(
       name: "ControlProtocol", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
+    .target(
+      name: "Configuration",
+      dependencies: ["ControlProtocol", "SystemSupport", system, .product(name: "TOMLKit", package: "TOMLKit")],
+      swiftSettings: strict),
+    .target(name: "PeerRecords", dependencies: ["ControlProtocol", "SystemSupport", system], swiftSettings: strict),
     .target(name: "CacheStore", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
     .target(name: "LayeredCache", dependencies: ["CacheStore", "ControlProtocol"], swiftSettings: strict),
     .target(
       name: "FrontEnds", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport"], swiftSettings: strict),
+    .target(name: "Discovery", dependencies: ["SystemSupport", system], swiftSettings: strict),
+    // Talks to libdbus-1, which is loaded when it is needed and may be absent.
+    .target(name: "DesktopBus", dependencies: [system], swiftSettings: strict),
     .target(
       name: "CacheServer",
       dependencies: [
@@ -84,8 +88,8 @@ let package = Package(
     .executableTarget(
       name: "fabrik",
       dependencies: [
-        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol", "SystemSupport",
-        system,
+        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol", "PeerRecords",
+        "SystemSupport", system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict, linkerSettings: launcherLinking),
@@ -100,12 +104,21 @@ let package = Package(
     .executableTarget(
       name: "store-writer", dependencies: ["CacheStore", "TestSupport", system], path: "Tests/StoreWriter",
       swiftSettings: strict),
+    .executableTarget(
+      name: "discovery-probe", dependencies: ["Discovery", "SystemSupport"], path: "Tests/DiscoveryProbe",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "notification-service", dependencies: ["DesktopBus", "SystemSupport"], path: "Tests/NotificationService",
+      swiftSettings: strict),
     tests(of: "SystemSupport"),
-    tests(of: "Configuration"),
     tests(of: "ControlProtocol"),
+    tests(of: "Configuration", with: "ControlProtocol"),
+    tests(of: "PeerRecords", with: "ControlProtocol"),
     tests(of: "CacheStore", with: "store-writer"),
     tests(of: "LayeredCache", with: "CacheStore", "ControlProtocol"),
     tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
+    tests(of: "Discovery", with: "discovery-probe"),
+    tests(of: "DesktopBus", with: "notification-service"),
     tests(of: "BuildTools", with: "Configuration"),
     tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),
     // The built programs, as a user meets them.

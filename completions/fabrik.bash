@@ -186,7 +186,7 @@ _fabrik() {
 
 _fabrik_exec() {
     repeating_flags=()
-    non_repeating_flags=(--dry-run --verbose -v --quiet -q --version -h --help)
+    non_repeating_flags=(--no-peers --dry-run --verbose -v --quiet -q --version -h --help)
     repeating_options=(--tool)
     non_repeating_options=(--linger --config --stats --stats-file)
     __fabrik_offer_flags_options -1

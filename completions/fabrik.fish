@@ -23,7 +23,7 @@ function __fabrik_parse_tokens -S
         __fabrik_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'exec'
-            __fabrik_parse_subcommand -r 1 'linger=' 'config=' 'stats=' 'stats-file=' 'tool=+' 'dry-run' 'v/verbose' 'q/quiet' 'version' 'h/help'
+            __fabrik_parse_subcommand -r 1 'linger=' 'config=' 'stats=' 'stats-file=' 'tool=+' 'no-peers' 'dry-run' 'v/verbose' 'q/quiet' 'version' 'h/help'
         case 'cache'
             __fabrik_parse_subcommand 0 'version' 'h/help'
             switch $unparsed_tokens[1]
@@ -117,6 +117,7 @@ complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options 
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats' -l 'stats' -d 'What to print at the end: none, line or json (line).' -rfka 'none line json'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats-file' -l 'stats-file' -d 'Also write the statistics there, as JSON.' -rF
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec"' -l 'tool' -d 'Switch one tool on or off. May be given several times.' -rfka 'ccache=on ccache=off'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" no-peers' -l 'no-peers' -d 'Fetch nothing from other machines for this build.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" dry-run' -l 'dry-run' -d 'Show what would be set, and run nothing.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" v verbose' -l 'verbose' -s 'v' -d 'Say what was left as it is, and why.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" q quiet' -l 'quiet' -s 'q' -d 'Print nothing.'

@@ -8,6 +8,13 @@ import SystemPackage
   import Darwin
 #endif
 
+/// What a build asks of the server.
+struct LeaseTerms: Sendable {
+  /// How long the server is to stay after the build.
+  let linger: Duration
+  let usesPeers: Bool
+}
+
 /// This build's hold on the server: as long as the socket is open, the server stays.
 struct LeaseConnection: ~Copyable {
   let descriptor: FileDescriptor
@@ -20,11 +27,10 @@ struct LeaseConnection: ~Copyable {
   }
 
   /// Asks for the lease; does not wait for an answer.
-  func open(linger: Duration) {
-    send(
-      .init(
-        ControlMessage.lease,
-        ["pid": String(getpid()), "id": id, "linger": String(linger.inMilliseconds)]))
+  func open(_ terms: LeaseTerms) {
+    var fields = ["pid": String(getpid()), "id": id, "linger": String(terms.linger.inMilliseconds)]
+    if !terms.usesPeers { fields["peers"] = "0" }
+    send(.init(ControlMessage.lease, fields))
   }
 
   /// Waits for the server's `ready`. False when it does not come in time: the server has not started yet, hangs, or is

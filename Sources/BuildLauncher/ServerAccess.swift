@@ -28,6 +28,22 @@ struct ServerStarter {
   let parameters: ServerInstance.Parameters
   /// The `fabrik-server` program.
   let program: FilePath
+  /// What the server needs beside the parameters.
+  let surroundings: Surroundings
+
+  /// What is not part of the configuration: a server that was started with others is joined all the same.
+  struct Surroundings {
+    let dataDirectory: FilePath
+    let sessionBus: String?
+
+    init(environment: Environment, paths: StandardPaths) {
+      dataDirectory = paths.data
+      sessionBus =
+        environment.nonEmpty("DBUS_SESSION_BUS_ADDRESS")
+        ?? environment.absolutePath("XDG_RUNTIME_DIR").map { $0.appending("bus") }
+        .flatMap { FileSystem.exists($0) ? "unix:path=\($0)" : nil }
+    }
+  }
 
   /// Why there is no server, as the end of a sentence.
   struct Failure: Error, CustomStringConvertible {
@@ -41,15 +57,15 @@ struct ServerStarter {
   /// A `make -j64` starts compilers faster than a busy server accepts them.
   private static let backlog: CInt = 4096
 
-  func access(linger: Duration) throws(Failure) -> ServerAccess {
+  func access(terms: LeaseTerms) throws(Failure) -> ServerAccess {
     do {
       try FileSystem.makeDirectories(instance.directory, permissions: 0o700)
       let lock = try FileDescriptor.open(
         instance.lock, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
       defer { try? lock.close() }
       try take(lock)
-      if let access = try join(linger: linger) { return access }
-      return try start(linger: linger)
+      if let access = try join(terms: terms) { return access }
+      return try start(terms: terms)
     } catch let failure as Failure {
       throw failure
     } catch {
@@ -70,10 +86,10 @@ struct ServerStarter {
   private var newLeaseID: String { String(UInt64.random(in: 0...UInt64.max), radix: 16) }
 
   /// nil when no server is there.
-  private func join(linger: Duration) throws -> ServerAccess? {
+  private func join(terms: LeaseTerms) throws -> ServerAccess? {
     guard let descriptor = try? Sockets.connect(unix: instance.controlSocket) else { return nil }
     var lease = LeaseConnection(descriptor: descriptor, id: newLeaseID)
-    lease.open(linger: linger)
+    lease.open(terms)
     let isReady = lease.isReady(within: Self.patience)
     if !isReady, lease.isClosed() {
       // It was dying, or has died over this.
@@ -88,7 +104,7 @@ struct ServerStarter {
     return ServerAccess(lease: lease, endpoint: endpoint, isNew: false)
   }
 
-  private func start(linger: Duration) throws -> ServerAccess {
+  private func start(terms: LeaseTerms) throws -> ServerAccess {
     for socket in [instance.controlSocket, instance.crshSocket, instance.log] { try? FileSystem.remove(socket) }
     let control = try Sockets.listen(unix: instance.controlSocket, backlog: Self.backlog)
     defer { try? control.close() }
@@ -97,7 +113,7 @@ struct ServerStarter {
     let (http, endpoint) = try bindHTTP()
     defer { try? http.close() }
     let lease = LeaseConnection(descriptor: try Sockets.connect(unix: instance.controlSocket), id: newLeaseID)
-    lease.open(linger: linger)
+    lease.open(terms)
     try spawn(descriptors: [control, crsh, http])
     return ServerAccess(lease: lease, endpoint: endpoint, isNew: true)
   }
@@ -123,13 +139,32 @@ struct ServerStarter {
     let arguments =
       [program.bytes, Array("--instance".utf8), instance.directory.bytes]
       + [Array("--cache".utf8), parameters.cacheDirectory.bytes, Array("--max-size".utf8), Array(size.utf8)]
-    let numbers = descriptors.map(\.rawValue)
+    let configuration = try configurationPipe()
+    defer { try? configuration.close() }
+    let numbers = (descriptors + [configuration]).map(\.rawValue)
     let error = program.withPlatformString { program in
       CStringArray(arguments).withPointer { arguments in
         Self.serverEnvironment.withBlock { fabrik_spawn_detached(program, arguments, $0, numbers, numbers.count) }
       }
     }
     guard error == 0 else { throw Failure(description: "\(program): \(Errno(rawValue: error))") }
+  }
+
+  /// A pipe with the configuration in it: what is secret must not be seen in a list of processes.
+  private func configurationPipe() throws -> FileDescriptor {
+    let configuration = ServerConfiguration(
+      peers: parameters.peers, dataDirectory: surroundings.dataDirectory, sessionBus: surroundings.sessionBus)
+    let line = configuration.message.encoded
+    let (reader, writer) = try Sockets.pipe()
+    do {
+      // Nobody reads yet, so all of it has to fit.
+      let count = try writer.closeAfter { try line.withUnsafeBytes { try writer.write($0) } }
+      guard count == line.count else { throw Errno.messageTooLong }
+    } catch {
+      try? reader.close()
+      throw Failure(description: "the configuration is too long for a pipe")
+    }
+    return reader
   }
 
   /// Finds `fabrik-server` beside this program, or in libexec as `make install` puts it.

@@ -56,9 +56,24 @@ enum Sockets {
     return (descriptor, UInt16(bigEndian: address.sin_port))
   }
 
+  /// A pipe. Its writing end does not block: what does not fit is refused.
+  static func pipe() throws -> (reader: FileDescriptor, writer: FileDescriptor) {
+    var ends: [CInt] = [0, 0]
+    try FileSystem.check { Glibc.pipe(&ends) }
+    // One thread: nothing else can be started between the calls.
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    let reader = try raised(ends[0])
+    let writer = try raised(ends[1])
+    _ = fcntl(writer.rawValue, F_SETFL, O_NONBLOCK)
+    return (reader, writer)
+  }
+
   private static func make(_ family: CInt) throws -> FileDescriptor {
     let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
-    let descriptor = try FileSystem.check { socket(family, type, 0) }
+    return try raised(try FileSystem.check { socket(family, type, 0) })
+  }
+
+  private static func raised(_ descriptor: CInt) throws -> FileDescriptor {
     guard descriptor < 3 else { return FileDescriptor(rawValue: descriptor) }
     defer { close(descriptor) }
     return FileDescriptor(rawValue: try FileSystem.check { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) })

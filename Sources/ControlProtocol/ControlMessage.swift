@@ -15,8 +15,10 @@ package struct ControlMessage: Sendable, Equatable {
   /// A longer line is not one of ours; the receiver hangs up.
   package static let maximumLength = 65536
 
+  /// What the launcher hands to the server it starts, through a pipe: ``ServerConfiguration``.
+  package static let configure = "configure"
   /// The first message on a connection: opens a lease that lasts as long as the connection. Fields: `pid`, `id`,
-  /// `linger` (ms).
+  /// `linger` (ms), and `peers=0` for a build that does without peers.
   package static let lease = "lease"
   /// The server's answer to `lease`. Until it has come, no tool's question has been answered.
   package static let ready = "ready"
