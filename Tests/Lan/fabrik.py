@@ -23,10 +23,11 @@ SECRET = "rT2-bV9xKq0LmZ7wEo4YcHsNd8uJf1GiA6PkXyQvB3M"
 OTHER_SECRET = "k7Nw_Zc5oRb1MvQ9tYp3XsLd2GhJf8EuTi4KaWx6CeU"
 
 # Runs in place of fabrik-server, which is dynamically linked; the launcher passes no environment on. Only the time of
-# day is shifted.
+# day is shifted. The second `env` is there because the library moves the environment when it is loaded first, and Swift
+# finds a program's arguments beside the environment.
 SKEWED_SERVER = """#!/bin/sh
 exec env LD_PRELOAD={library} FAKETIME={shift:+d}s FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1 \\
-  "$(dirname "$0")/libexec/fabrik-server" "$@"
+  env "$(dirname "$0")/libexec/fabrik-server" "$@"
 """
 
 

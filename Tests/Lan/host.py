@@ -63,7 +63,7 @@ for file in accept_dad router_solicitations; do
   for interface in all default; do echo 0 > "/proc/sys/net/ipv6/conf/$interface/$file"; done
 done
 ip link set lo up
-trap '' CHLD; echo up; exec sleep inf
+echo up; exec env --ignore-signal=CHLD sleep inf
 """
 
 

@@ -69,7 +69,7 @@ class DebianProject:
         fabrik.host.run(["rm", "-rf", directory], user=fabrik.user)
         fabrik.host.path(directory).mkdir()
         self.project.unpack(fabrik.host.path(directory))
-        fabrik.host.as_root(["chown", "-R", f"{fabrik.user.number}:", directory])
+        fabrik.host.as_root(["chown", "-R", f"{fabrik.user.number}:{fabrik.user.number}", directory])
         return directory
 
     def build(self, fabrik, name, *flags):
