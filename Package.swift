@@ -59,7 +59,23 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "PeerRecords", dependencies: ["ControlProtocol", "SystemSupport", system], swiftSettings: strict),
     .target(name: "CacheStore", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
-    .target(name: "LayeredCache", dependencies: ["CacheStore", "ControlProtocol"], swiftSettings: strict),
+    .target(name: "Cryptography", dependencies: ["CacheStore", "COpenSSL"], swiftSettings: strict),
+    .target(
+      name: "ChannelSupport", dependencies: ["CacheStore", .product(name: "NIOCore", package: "swift-nio")],
+      swiftSettings: strict),
+    .target(
+      name: "LayeredCache",
+      dependencies: ["CacheStore", "ControlProtocol", .product(name: "NIOCore", package: "swift-nio")],
+      swiftSettings: strict),
+    .target(
+      name: "PeerNetwork",
+      dependencies: [
+        "CacheStore", "ChannelSupport", "ControlProtocol", "COpenSSL", "Cryptography", "DesktopBus", "Discovery",
+        "LayeredCache", "PeerRecords", "SystemSupport", system,
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
     .target(
       name: "FrontEnds", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport"], swiftSettings: strict),
     .target(name: "Discovery", dependencies: ["SystemSupport", system], swiftSettings: strict),
@@ -68,7 +84,8 @@ let package = Package(
     .target(
       name: "CacheServer",
       dependencies: [
-        "CacheStore", "ControlProtocol", "COpenSSL", "CSpawn", "FrontEnds", "LayeredCache", "SystemSupport", system,
+        "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "CSpawn", "DesktopBus", "FrontEnds",
+        "LayeredCache", "PeerNetwork", "PeerRecords", "SystemSupport", system,
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -1,10 +1,13 @@
 import CacheStore
+import ChannelSupport
 package import ControlProtocol
+import Cryptography
 import FrontEnds
 import LayeredCache
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import PeerNetwork
 import SystemPackage
 import SystemSupport
 
@@ -49,6 +52,7 @@ package struct CacheServer: Sendable {
       }
       return (try? await quiet.get()) ?? false
     }
+    let peers = PeerSide(options: options, store: store, transfers: transfers, group: group)
     let server = ServerContext(
       cache: LayeredCache(local: store), leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
       transfers: transfers, workers: workers)
@@ -58,6 +62,7 @@ package struct CacheServer: Sendable {
       launchers.begin()
       try channel.pipeline.syncOperations.addHandler(ControlHandler(server: server) { launchers.end() })
     }
+    await peers?.start(for: server.cache)
     await server.firstLease()
     _ = try await listen(ServerOptions.crshDescriptor, on: group) { channel in
       let gate = ReadGate()
@@ -75,6 +80,7 @@ package struct CacheServer: Sendable {
     if server.cache.isUncounted { server.startCollecting() }
     server.collectIfNeeded()
     await lifecycle.run()
+    await peers?.stop()
   }
 
   /// The limit is the first build's; a server has a descriptor for each tool that is running.
@@ -89,7 +95,8 @@ package struct CacheServer: Sendable {
   private func openStore() throws -> CacheStore {
     let directory = options.parameters.cacheDirectory
     do {
-      return try CacheStore(directory: directory, maxSize: options.parameters.maxSize)
+      let scope = options.peerSettings.flatMap(PeerNetwork.scope) ?? .private
+      return try CacheStore(directory: directory, maxSize: options.parameters.maxSize, scope: scope)
     } catch {
       throw StartFailure(description: "the cache in \(directory) cannot be opened: \(error)")
     }

@@ -58,8 +58,8 @@ final class ControlHandler: ChannelInboundHandler {
       return context.close(promise: nil)
     }
     let linger = Duration.milliseconds(message["linger"].flatMap { Int64($0) } ?? 0)
-    let lease = LeaseRegistry.Lease(
-      id: id, process: process, linger: linger, usesPeers: message["peers"] != "0", account: StatisticsAccount())
+    let account = StatisticsAccount(excluding: message["peers"] == "0" ? [.peers] : [])
+    let lease = LeaseRegistry.Lease(id: id, process: process, linger: linger, account: account)
     self.lease = lease
     server.leases.open(lease)
     server.lifecycle.report(.leaseOpened)
