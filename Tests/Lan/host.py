@@ -155,6 +155,11 @@ class Host(contextlib.AbstractContextManager):
         """Replaces the host's nftables rules."""
         self.as_root(["nft", "-f", "-"], input=f"flush ruleset\n{rules}\n")
 
+    def sent(self):
+        """Bytes that have left the host by its cable."""
+        lines = Path(f"/proc/{self.init}/net/dev").read_text().splitlines()
+        return next(int(line.split()[9]) for line in lines if line.strip().startswith("eth0:"))
+
     def inside(self):
         """In this block, sockets of the calling thread belong to this host's network."""
         return namespaces.network_of(self.init)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from namespaces import WITH_PARENT
 
 # What takes longer hangs: the machine may be busy with other things.
-PATIENCE = 120
+PATIENCE = 60
 
 
 class Failure(Exception):

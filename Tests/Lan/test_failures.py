@@ -7,7 +7,6 @@ from lan import CONTAINER, Link
 from processes import eventually
 from project import Project, objects
 from scenario import Scenario
-from test_sharing import sent
 
 
 class InterruptedBuildTests(Scenario):
@@ -66,7 +65,7 @@ class InterruptedTransferTests(Scenario):
         two.eventually_gets("small", b"bytes")
         # 16 MiB take seven seconds.
         one.host.limit(20)
-        before = sent(one.host)
+        before = one.host.sent()
         results = []
 
         def fetch():
@@ -78,7 +77,7 @@ class InterruptedTransferTests(Scenario):
 
         thread = threading.Thread(target=fetch)
         thread.start()
-        eventually(lambda: sent(one.host) - before > 2 << 20, "the transfer")
+        eventually(lambda: one.host.sent() - before > 2 << 20, "the transfer")
         harm(one)
         thread.join()
         self.assertNotIsInstance(results[0], bytes)

@@ -1,11 +1,9 @@
 """Builds that fetch from each other."""
 
-import signal
 import threading
-import unittest
 
 from fabrik import Fabrik
-from lan import CONTAINER, Link
+from lan import CONTAINER
 from processes import eventually
 from project import DebianProject, Project, objects
 from scenario import Scenario
@@ -81,26 +79,21 @@ class SharingTests(Scenario):
         one, two = Fabrik(first), self.fabrik(second)
         self.installations.append(one)
         body = bytes(range(256)) * (12 << 12)
-        build = threading.Thread(target=one.build, args=(["sh", "-c", "while ! [ -e done ]; do sleep 0.1; done"],),
-                                 kwargs={"directory": one.top})
-        one.host.run(["touch", "linger"], user=one.user)
+        command = ["sh", "-c", "while ! [ -e done ]; do sleep 0.1; done"]
+        build = threading.Thread(target=one.build, args=(command, "--linger", "2s"), kwargs={"directory": one.top})
         build.start()
         eventually(one.endpoint, "the front end")
         one.put("large", body)
-        two.eventually_reaches(one)
+        self.assert_shared(one, two)
         # At this rate, 12 MiB take five seconds.
         one.host.limit(20)
         results = []
         fetch = threading.Thread(target=lambda: results.append(two.get("large")))
         fetch.start()
-        eventually(lambda: sent(one.host) > 1 << 20, "the transfer")
+        before = one.host.sent()
+        eventually(lambda: one.host.sent() - before > 1 << 20, "the transfer")
         one.host.write(f"{one.top}/done", "")
         build.join()
         fetch.join()
         self.assertEqual(results, [body])
         eventually(lambda: not one.servers(), "the server's end")
-
-
-def sent(host):
-    """Bytes that have left a host's interface."""
-    return int(host.run(["cat", "/sys/class/net/eth0/statistics/tx_bytes"]))
