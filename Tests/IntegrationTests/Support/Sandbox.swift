@@ -86,6 +86,12 @@ final class Sandbox {
     }
   }
 
+  /// Whether a process is running. One that nobody has waited for yet is not.
+  static func isRunning(_ process: pid_t) -> Bool {
+    guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
+    return text[(text.lastIndex(of: ")") ?? text.startIndex)...].dropFirst(2).first != "Z"
+  }
+
   func waitForServersToEnd() throws {
     try eventually("the servers end") { servers().isEmpty }
   }
