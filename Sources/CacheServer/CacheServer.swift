@@ -1,8 +1,11 @@
 import CacheStore
+import ChannelSupport
 package import ControlProtocol
+import Cryptography
 import LayeredCache
 import NIOCore
 import NIOPosix
+import PeerNetwork
 import SystemPackage
 import SystemSupport
 
@@ -45,12 +48,15 @@ package struct CacheServer: Sendable {
       await door.isQuiet()
     }
     EndSignals.observe { lifecycle.report(.terminated) }
+    let peers = PeerSide(options: options, store: store, transfers: transfers, group: group)
     let server = ServerContext(
       cache: LayeredCache(local: store), leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
-      transfers: transfers, workers: workers)
+      transfers: transfers, workers: workers, peerReport: { await peers?.report() ?? [] },
+      statusFields: { peers?.statusFields ?? [:] })
 
     // The launcher takes the absence of `ready` as a sign that no tool has been answered, so its socket comes first.
     try await door.openControl(for: server)
+    await peers?.start(for: server.cache)
     await server.firstLease()
     try await door.openStorageHelper(for: server)
     try await door.openHTTP(for: server)
@@ -60,6 +66,7 @@ package struct CacheServer: Sendable {
     let watch = Task { await door.watch(for: server) }
     await lifecycle.run()
     watch.cancel()
+    await peers?.stop()
   }
 
   /// The limit is the first build's; a server has a descriptor for each tool that is running.
@@ -74,7 +81,8 @@ package struct CacheServer: Sendable {
   private func openStore() throws -> CacheStore {
     let directory = options.parameters.cacheDirectory
     do {
-      return try CacheStore(directory: directory, maxSize: options.parameters.maxSize)
+      let scope = options.peerSettings.flatMap(PeerNetwork.scope) ?? .private
+      return try CacheStore(directory: directory, maxSize: options.parameters.maxSize, scope: scope)
     } catch {
       throw StartFailure(description: "the cache in \(directory) cannot be opened: \(error)")
     }

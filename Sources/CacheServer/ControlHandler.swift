@@ -67,11 +67,10 @@ final class ControlHandler: ChannelInboundHandler {
       answer(.init(ControlMessage.stopping, ["leases": String(server.leases.count)]), context)
     case ControlMessage.status:
       becomeCommand()
-      answer(.init(ControlMessage.status, server.status.fields.merging(server.statusFields()) { $1 }), context)
+      answer(.init(ControlMessage.status, server.status.fields), context)
     case ControlMessage.peers:
       becomeCommand()
-      for peer in server.peerReport() { answer(peer, context) }
-      answer(.init(ControlMessage.end), context)
+      answerWithPeers(context)
     default: context.close(promise: nil)
     }
   }
@@ -81,8 +80,8 @@ final class ControlHandler: ChannelInboundHandler {
       return context.close(promise: nil)
     }
     let linger = Duration.milliseconds(message["linger"].flatMap { Int64($0) } ?? 0)
-    let lease = LeaseRegistry.Lease(
-      id: id, process: process, linger: linger, usesPeers: message["peers"] != "0", account: StatisticsAccount())
+    let account = StatisticsAccount(excluding: message["peers"] == "0" ? [.peers] : [])
+    let lease = LeaseRegistry.Lease(id: id, process: process, linger: linger, account: account)
     self.lease = lease
     server.leases.open(lease)
     server.lifecycle.report(.leaseOpened)
@@ -94,6 +93,15 @@ final class ControlHandler: ChannelInboundHandler {
     self.lease = nil
     server.leases.close(id: lease.id)
     server.lifecycle.report(.leaseClosed(linger: lease.linger, remaining: server.leases.count))
+  }
+
+  private func answerWithPeers(_ context: ChannelHandlerContext) {
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    let server = server
+    context.eventLoop.makeFutureWithTask { await server.peerReport() }.whenSuccess { peers in
+      let (handler, context) = this.value
+      for message in peers + [ControlMessage(ControlMessage.end)] { handler.answer(message, context) }
+    }
   }
 
   private func answer(_ message: ControlMessage, _ context: ChannelHandlerContext) {

@@ -18,8 +18,6 @@ final class LeaseRegistry: Sendable {
     let process: pid_t
     /// How long the server stays after this lease, if it was the last.
     let linger: Duration
-    /// Whether the build fetches from other machines.
-    let usesPeers: Bool
     let account: StatisticsAccount
   }
 

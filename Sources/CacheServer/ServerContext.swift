@@ -1,3 +1,4 @@
+import ChannelSupport
 import ControlProtocol
 import LayeredCache
 import NIOCore
@@ -18,8 +19,8 @@ final class ServerContext: Sendable {
   let transfers: ActivityCount
   let recent = RecentBodies()
   /// A ``PeerReport``'s message for each peer.
-  let peerReport: @Sendable () -> [ControlMessage]
-  /// What ``PeerStatus`` adds to a server's status.
+  let peerReport: @Sendable () async -> [ControlMessage]
+  /// ``PeerStatus``' fields; none without peers.
   let statusFields: @Sendable () -> [String: String]
   private let start = ContinuousClock.now
   private let workers: NIOThreadPool
@@ -28,8 +29,8 @@ final class ServerContext: Sendable {
 
   init(
     cache: LayeredCache, leases: LeaseRegistry, lifecycle: ServerLifecycle, transfers: ActivityCount,
-    workers: NIOThreadPool, peerReport: @escaping @Sendable () -> [ControlMessage] = { [] },
-    statusFields: @escaping @Sendable () -> [String: String] = { [:] }
+    workers: NIOThreadPool, peerReport: @escaping @Sendable () async -> [ControlMessage],
+    statusFields: @escaping @Sendable () -> [String: String]
   ) {
     self.cache = cache
     self.leases = leases
@@ -45,7 +46,7 @@ final class ServerContext: Sendable {
     return ServerStatus(
       version: fabrikVersion, process: getpid(),
       uptimeMilliseconds: seconds * 1000 + attoseconds / 1_000_000_000_000_000, isDaemon: lifecycle.isDaemon,
-      leases: leases.count)
+      leases: leases.count, peers: PeerStatus(fields: statusFields()))
   }
 
   /// Reports that a launcher's first message has been handled, or that it went away without one.

@@ -1,3 +1,4 @@
+import ChannelSupport
 import ControlProtocol
 import Synchronization
 import SystemPackage

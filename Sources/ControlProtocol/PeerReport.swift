@@ -9,6 +9,8 @@ package struct PeerReport: Sendable, Equatable {
   package var isConnected: Bool
   /// Of a round trip; nil when it is not known.
   package var latencyMicroseconds: UInt64?
+  /// What it offers.
+  package var entries: Int
   /// Since the peer is known, as in its record.
   package var fetchedHits: UInt64
   package var fetchedBytes: UInt64
@@ -19,6 +21,7 @@ package struct PeerReport: Sendable, Equatable {
 
   package init(
     identifier: String, name: String, address: String, isConnected: Bool = true, latencyMicroseconds: UInt64? = nil,
+    entries: Int = 0,
     fetchedHits: UInt64 = 0, fetchedBytes: UInt64 = 0, servedHits: UInt64 = 0, servedBytes: UInt64 = 0,
     answer: String = "unknown"
   ) {
@@ -27,6 +30,7 @@ package struct PeerReport: Sendable, Equatable {
     self.address = address
     self.isConnected = isConnected
     self.latencyMicroseconds = latencyMicroseconds
+    self.entries = entries
     self.fetchedHits = fetchedHits
     self.fetchedBytes = fetchedBytes
     self.servedHits = servedHits
@@ -38,9 +42,9 @@ package struct PeerReport: Sendable, Equatable {
 extension PeerReport {
   package var message: ControlMessage {
     var fields = [
-      "id": identifier, "name": name, "address": address, "connected": isConnected ? "1" : "0", "answer": answer,
-      "fetched": String(fetchedHits), "fetched.bytes": String(fetchedBytes), "served": String(servedHits),
-      "served.bytes": String(servedBytes),
+      "id": identifier, "name": name, "address": address, "state": isConnected ? "connected" : "away",
+      "entries": String(entries), "answer": answer, "fetched.hits": String(fetchedHits),
+      "fetched.bytes": String(fetchedBytes), "served.hits": String(servedHits), "served.bytes": String(servedBytes),
     ]
     fields["latency"] = latencyMicroseconds.map { String($0) }
     return ControlMessage(ControlMessage.peer, fields)
@@ -52,9 +56,10 @@ extension PeerReport {
     func number(_ field: String) -> UInt64? { message[field].flatMap { UInt64($0) } }
     self.init(
       identifier: identifier, name: message["name"] ?? "", address: message["address"] ?? "",
-      isConnected: message["connected"] == "1", latencyMicroseconds: number("latency"),
-      fetchedHits: number("fetched") ?? 0, fetchedBytes: number("fetched.bytes") ?? 0,
-      servedHits: number("served") ?? 0, servedBytes: number("served.bytes") ?? 0,
+      isConnected: message["state"] == "connected", latencyMicroseconds: number("latency"),
+      entries: message["entries"].flatMap { Int($0) } ?? 0,
+      fetchedHits: number("fetched.hits") ?? 0, fetchedBytes: number("fetched.bytes") ?? 0,
+      servedHits: number("served.hits") ?? 0, servedBytes: number("served.bytes") ?? 0,
       answer: message["answer"] ?? "unknown")
   }
 }

@@ -31,18 +31,18 @@ package struct PeerStatus: Sendable, Equatable {
   package var port: UInt16?
   /// How this machine is announced and others are found, in a few words; empty when neither works.
   package var discovery: String
-  /// Peers with an open connection.
-  package var connected: Int
+  /// Entries that are offered to peers.
+  package var entries: Int
   /// What does not work, as a sentence for the user; nil when all does.
   package var problem: String?
 
   package init(
-    identifier: String? = nil, port: UInt16? = nil, discovery: String = "", connected: Int = 0, problem: String? = nil
+    identifier: String? = nil, port: UInt16? = nil, discovery: String = "", entries: Int = 0, problem: String? = nil
   ) {
     self.identifier = identifier
     self.port = port
     self.discovery = discovery
-    self.connected = connected
+    self.entries = entries
     self.problem = problem
   }
 }
@@ -53,34 +53,40 @@ extension ServerStatus {
       "version": version, "pid": String(process), "uptime": String(uptimeMilliseconds), "daemon": isDaemon ? "1" : "0",
       "leases": String(leases),
     ]
-    fields.merge(peers?.fields ?? [:]) { $1 }
+    for (name, value) in peers?.fields ?? [:] { fields[Self.peerPrefix + name] = value }
     return fields
   }
 
+  private static let peerPrefix = "p2p."
+
   /// What is absent or malformed counts as zero.
   package init(fields: [String: String]) {
+    var peers: [String: String] = [:]
+    for (name, value) in fields where name.hasPrefix(Self.peerPrefix) {
+      peers[String(name.dropFirst(Self.peerPrefix.count))] = value
+    }
     self.init(
       version: fields["version"] ?? "", process: fields["pid"].flatMap { Int32($0) } ?? 0,
       uptimeMilliseconds: fields["uptime"].flatMap { Int64($0) } ?? 0, isDaemon: fields["daemon"] == "1",
-      leases: fields["leases"].flatMap { Int($0) } ?? 0, peers: PeerStatus(fields: fields))
+      leases: fields["leases"].flatMap { Int($0) } ?? 0, peers: PeerStatus(fields: peers))
   }
 }
 
 extension PeerStatus {
-  /// What a server with peers adds to its status.
   package var fields: [String: String] {
-    var fields = ["p2p.discovery": discovery, "p2p.connected": String(connected)]
-    fields["p2p.id"] = identifier
-    fields["p2p.port"] = port.map { String($0) }
-    fields["p2p.problem"] = problem
+    var fields = ["discovery": discovery, "entries": String(entries)]
+    fields["id"] = identifier
+    fields["port"] = port.map { String($0) }
+    fields["problem"] = problem
     return fields
   }
 
-  /// nil when the fields are of a server without peers.
+  /// nil when there are no fields: a server without peers.
   package init?(fields: [String: String]) {
-    guard let discovery = fields["p2p.discovery"] else { return nil }
+    guard !fields.isEmpty else { return nil }
+    let port = fields["port"].flatMap { UInt16($0) } ?? 0
     self.init(
-      identifier: fields["p2p.id"], port: fields["p2p.port"].flatMap { UInt16($0) }, discovery: discovery,
-      connected: fields["p2p.connected"].flatMap { Int($0) } ?? 0, problem: fields["p2p.problem"])
+      identifier: fields["id"], port: port > 0 ? port : nil, discovery: fields["discovery"] ?? "",
+      entries: fields["entries"].flatMap { Int($0) } ?? 0, problem: fields["problem"])
   }
 }

@@ -22,6 +22,7 @@ extension PeersCommand {
       let server = team.control?.status()
       let status = server?.peers
       let pending = team.records.all().count { $0.1?.consent == .pending }
+      let connected = status == nil ? 0 : team.control?.peers().count { $0.isConnected } ?? 0
       let missing = Self.missing(configuration, server, status, pending: pending)
       format.print(
         [
@@ -29,7 +30,8 @@ extension PeersCommand {
           ("consent", .string(configuration.consent.value.rawValue)), ("server", .bool(server != nil)),
           ("daemon", .bool(server?.isDaemon == true)), ("id", Self.text(status?.identifier)),
           ("port", status?.port.map { .integer($0) } ?? .null), ("discovery", Self.text(status?.discovery)),
-          ("connected", .integer(status?.connected ?? 0)), ("pending", .integer(pending)),
+          ("entries", .integer(status?.entries ?? 0)), ("connected", .integer(connected)),
+          ("pending", .integer(pending)),
           ("missing", .array(missing.map { .string($0) })),
         ],
         lines: [
@@ -39,7 +41,8 @@ extension PeersCommand {
           "server     \(Self.line(server))",
           "port       \(status?.port.map { "\($0) (TCP)" } ?? "-")",
           "discovery  \(status.map { $0.discovery.isEmpty ? "-" : DisplayText.clean($0.discovery, limit: 200) } ?? "-")",
-          "connected  \(status?.connected ?? 0)",
+          "offered    \(status.map { "\($0.entries) entries" } ?? "-")",
+          "connected  \(connected)",
           "pending    \(pending)",
         ] + missing.map { "  → \($0)" })
     }

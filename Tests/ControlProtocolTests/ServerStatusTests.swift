@@ -15,7 +15,7 @@ struct ServerStatusTests {
     #expect(try ServerStatus(fields: sent(.init(ControlMessage.status, status.fields)).fields) == status)
     status.peers = PeerStatus(
       identifier: "0123456789abcdef0123456789abcdef", port: 4711, discovery: "Avahi, and an own responder",
-      connected: 2,
+      entries: 2,
       problem: "the port is taken: 4711")
     #expect(try ServerStatus(fields: sent(.init(ControlMessage.status, status.fields)).fields) == status)
   }
@@ -24,7 +24,7 @@ struct ServerStatusTests {
   func malformed() {
     let none = ServerStatus(version: "", process: 0, uptimeMilliseconds: 0, isDaemon: false, leases: 0)
     #expect(ServerStatus(fields: [:]) == none)
-    #expect(ServerStatus(fields: ["pid": "x", "uptime": "-", "daemon": "yes", "leases": "", "p2p.port": "1"]) == none)
+    #expect(ServerStatus(fields: ["pid": "x", "uptime": "-", "daemon": "yes", "leases": "", "port": "1"]) == none)
   }
 
   @Test("and of its peers, arrives as it was sent")
@@ -33,6 +33,7 @@ struct ServerStatusTests {
     #expect(try PeerReport(message: sent(report.message)) == report)
     report.isConnected = false
     report.latencyMicroseconds = 310
+    report.entries = 5
     (report.fetchedHits, report.fetchedBytes, report.servedHits, report.servedBytes) = (1, .max, 3, 4)
     report.answer = "denied"
     #expect(try PeerReport(message: sent(report.message)) == report)

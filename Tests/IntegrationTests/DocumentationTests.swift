@@ -80,7 +80,7 @@ struct DocumentationTests {
       """)
     #expect(outcome.output.contains("again: 1\nfine: "))
     #expect(outcome.output.contains("exec.tools = { ccache = false }"))
-    // All but the linger, which the sandbox sets by a variable.
-    #expect(outcome.output.matches(of: /\.fabrik\.toml:/).count == 12)
+    // All but the linger and the interfaces, which the sandbox sets by variables.
+    #expect(outcome.output.matches(of: /\.fabrik\.toml:/).count == 11)
   }
 }

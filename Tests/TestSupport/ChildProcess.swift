@@ -8,7 +8,7 @@ package import SystemSupport
 #endif
 
 /// A program started by a test, with its standard output in a file: what a killed program wrote is not lost.
-package final class ChildProcess {
+package final class ChildProcess: Sendable {
   /// How a program ended.
   package enum Ending: Equatable, Sendable {
     case exited(Int32)
@@ -18,13 +18,25 @@ package final class ChildProcess {
   private let process: pid_t
   private let outputFile: FilePath
 
+  /// Where a program of this package lies: the test bundle is an executable beside the other products.
+  package static func path(ofProduct product: String) throws -> FilePath {
+    try FileSystem.realPath("/proc/self/exe").removingLastComponent().appending(product)
+  }
+
   /// Starts a program of this package.
-  package init(
+  package convenience init(
     product: String, arguments: [String], environment: Environment = Environment(["PATH": "/usr/bin:/bin"]),
     outputFile: FilePath
   ) throws {
-    // The test bundle is an executable that lies beside the other products.
-    let program = try FileSystem.realPath("/proc/self/exe").removingLastComponent().appending(product)
+    try self.init(
+      program: Self.path(ofProduct: product), arguments: arguments, environment: environment, outputFile: outputFile)
+  }
+
+  /// Starts a program.
+  package init(
+    program: FilePath, arguments: [String], environment: Environment = Environment(["PATH": "/usr/bin:/bin"]),
+    outputFile: FilePath
+  ) throws {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -56,5 +68,12 @@ package final class ChildProcess {
   package var outputLines: [String] {
     guard let text = SmallFile.read(outputFile) else { return [] }
     return text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+  }
+
+  /// The whole lines written, as soon as there are `count`; fewer after 20 s.
+  package func waitForOutput(lines count: Int) -> [String] {
+    let deadline = SuspendingClock.now + .seconds(20)
+    while outputLines.count < count, SuspendingClock.now < deadline { usleep(2000) }
+    return outputLines
   }
 }

@@ -26,6 +26,8 @@ final class Sandbox {
     environment = Environment([
       "HOME": "\(path)/home", "XDG_RUNTIME_DIR": "\(path)/run", "PATH": "\(Self.binaries):\(inherited)",
       "LANG": "C.UTF-8", "FABRIK_LINGER": "2s",
+      // Tests do not speak to the machine's own network.
+      "FABRIK_P2P_INTERFACES": "lo",
     ])
   }
 

@@ -7,21 +7,23 @@ import Synchronization
 #endif
 
 /// How many of something are under way: bodies on the wire, launchers' connections.
-final class ActivityCount: Sendable {
+package final class ActivityCount: Sendable {
   private let count = Atomic<Int>(0)
   /// Nanoseconds of the monotonic clock.
   private let ended = Atomic<Int64>(0)
 
-  var current: Int { count.load(ordering: .relaxed) }
+  package init() {}
+
+  package var current: Int { count.load(ordering: .relaxed) }
 
   /// How long nothing has been under way; since the machine's start if nothing ever was.
-  var idleTime: Duration {
+  package var idleTime: Duration {
     current > 0 ? .zero : .nanoseconds(Self.now - ended.load(ordering: .relaxed))
   }
 
-  func begin() { count.add(1, ordering: .relaxed) }
+  package func begin() { count.add(1, ordering: .relaxed) }
 
-  func end() {
+  package func end() {
     ended.store(Self.now, ordering: .relaxed)
     count.subtract(1, ordering: .relaxed)
   }

@@ -1,0 +1,92 @@
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A service as other machines shall find it (DNS-SD, domain local).
+package struct AdvertisedService: Sendable, Equatable {
+  /// Unique on the network: it is announced without asking whether somebody else has it, which saves 0.8 s.
+  package let instance: String
+  /// Such as "_fabrik._tcp".
+  package let type: String
+  package let port: UInt16
+  /// Keys and values of the TXT record; each pair at most 254 bytes.
+  package let text: [String: String]
+
+  package init(instance: String, type: String, port: UInt16, text: [String: String]) {
+    self.instance = instance
+    self.type = type
+    self.port = port
+    self.text = text
+  }
+}
+
+/// Publishes a service by the machine's avahi-daemon, as long as there is one: it waits for one to come, and publishes
+/// anew when it was restarted.
+package final class AvahiPublisher: Sendable {
+  package enum State: Sendable, Equatable {
+    case published
+    /// Avahi does not publish it now, and why.
+    case unavailable(String)
+  }
+
+  /// How long `stop` waits. Twice an unanswered call, with which a stopped daemon could hold it.
+  private static let stopPatience = Duration.seconds(5)
+
+  private let service: AdvertisedService
+  private let interfaces: [String]
+  private let busAddress: String
+  private let onChange: @Sendable (State) -> Void
+  private let thread = Mutex<(thread: BusThread, interruption: Interruption)?>(nil)
+
+  /// - Parameters:
+  ///   - interfaces: where to publish, by name; empty: wherever Avahi is.
+  ///   - busAddress: of the system bus.
+  ///   - onChange: called on a thread of this object, first soon after `start` and then with each change; never after
+  ///     `stop` has returned, unless it is itself what `stop` waited for in vain.
+  package init(
+    _ service: AdvertisedService, interfaces: [String] = [], busAddress: String = systemBusAddress,
+    onChange: @escaping @Sendable (State) -> Void
+  ) {
+    self.service = service
+    self.interfaces = interfaces
+    self.busAddress = busAddress
+    self.onChange = onChange
+  }
+
+  /// `DBUS_SYSTEM_BUS_ADDRESS`, else the usual places.
+  package static var systemBusAddress: String {
+    if let address = getenv("DBUS_SYSTEM_BUS_ADDRESS"), address.pointee != 0 { return String(cString: address) }
+    return "unix:path=/run/dbus/system_bus_socket;unix:path=/var/run/dbus/system_bus_socket"
+  }
+
+  /// Begins on a thread of its own. Does nothing when it has begun.
+  package func start() {
+    thread.withLock { thread in
+      guard thread == nil else { return }
+      do {
+        let interruption = try Interruption()
+        let work = AvahiWork(
+          service: service, interfaces: interfaces, busAddress: busAddress, interruption: interruption,
+          onChange: onChange)
+        thread = (try BusThread { work.run() }, interruption)
+      } catch {
+        onChange(.unavailable("\(error)"))
+      }
+    }
+  }
+
+  /// Withdraws the service, upon which the daemon says goodbye to the network, and waits for the thread, at most 5 s.
+  package func stop() {
+    let running = thread.withLock { thread in
+      defer { thread = nil }
+      return thread
+    }
+    guard let running else { return }
+    running.interruption.fire()
+    running.thread.join(until: .after(Self.stopPatience))
+  }
+}

@@ -1,0 +1,43 @@
+import SystemSupport
+
+@testable import DesktopBus
+
+/// A service within the test, which does to each call whatever the test says, on a thread of its own.
+final class FakeService: Sendable {
+  struct Unusable: Error {}
+
+  private let thread: BusThread
+  private let interruption: Interruption
+
+  /// Returns when the service can be called.
+  ///
+  /// - Parameter handle: gets each call and signal, and the connection to answer over.
+  init(
+    _ name: String, on bus: PrivateBus, _ handle: @escaping @Sendable (BusMessage, BusConnection) throws -> Void
+  ) throws {
+    let interruption = try Interruption()
+    let ready = try Interruption()
+    let address = bus.address
+    self.interruption = interruption
+    thread = try BusThread {
+      do {
+        let connection = try BusConnection(address: address, interruption: interruption, isService: true)
+        guard try connection.offer(name) else { return }
+        ready.fire()
+        while true {
+          if let message = try connection.next(within: .seconds(60)) { try handle(message, connection) }
+        }
+      } catch {}
+    }
+    guard ready.wait(until: .after(.seconds(20))) else { throw Unusable() }
+  }
+
+  deinit { end() }
+
+  /// Ends the service, as if it had crashed.
+  func end() {
+    guard !interruption.isFired else { return }
+    interruption.fire()
+    thread.join(until: .after(.seconds(20)))
+  }
+}
