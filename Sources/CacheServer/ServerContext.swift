@@ -5,6 +5,12 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// What every connection of this server shares.
 final class ServerContext: Sendable {
   let cache: LayeredCache
@@ -12,19 +18,35 @@ final class ServerContext: Sendable {
   let lifecycle: ServerLifecycle
   let transfers: ActivityCount
   let recent = RecentBodies()
+  /// A ``PeerReport``'s message for each peer.
+  let peerReport: @Sendable () async -> [ControlMessage]
+  /// ``PeerStatus``' fields; none without peers.
+  let statusFields: @Sendable () -> [String: String]
+  private let start = ContinuousClock.now
   private let workers: NIOThreadPool
   private let isCollecting = Atomic<Bool>(false)
   private let launcherHeard = AsyncStream<Void>.makeStream()
 
   init(
     cache: LayeredCache, leases: LeaseRegistry, lifecycle: ServerLifecycle, transfers: ActivityCount,
-    workers: NIOThreadPool
+    workers: NIOThreadPool, peerReport: @escaping @Sendable () async -> [ControlMessage],
+    statusFields: @escaping @Sendable () -> [String: String]
   ) {
     self.cache = cache
     self.leases = leases
     self.lifecycle = lifecycle
     self.transfers = transfers
     self.workers = workers
+    self.peerReport = peerReport
+    self.statusFields = statusFields
+  }
+
+  var status: ServerStatus {
+    let (seconds, attoseconds) = (ContinuousClock.now - start).components
+    return ServerStatus(
+      version: fabrikVersion, process: getpid(),
+      uptimeMilliseconds: seconds * 1000 + attoseconds / 1_000_000_000_000_000, isDaemon: lifecycle.isDaemon,
+      leases: leases.count, peers: PeerStatus(fields: statusFields()))
   }
 
   /// Reports that a launcher's first message has been handled, or that it went away without one.

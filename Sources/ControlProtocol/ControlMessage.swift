@@ -25,6 +25,18 @@ package struct ControlMessage: Sendable, Equatable {
   /// Ends the lease; the answer is `statistics`, with ``LeaseStatistics``.
   package static let finish = "finish"
   package static let statistics = "statistics"
+  /// Makes the server a daemon, which does not end by itself; the answer is `ready`.
+  package static let keep = "keep"
+  /// Ends the server: at once when no lease is open, else after the last. The answer is `stopping`, with their number
+  /// as `leases`; the connection ends with the server.
+  package static let stop = "stop"
+  package static let stopping = "stopping"
+  /// Asks how the server is; the answer is a `status`, with ``ServerStatus``.
+  package static let status = "status"
+  /// Asks for the peers; the answer is a `peer` for each, with ``PeerReport``, and an `end`.
+  package static let peers = "peers"
+  package static let peer = "peer"
+  package static let end = "end"
 
   package subscript(name: String) -> String? { fields[name] }
 

@@ -14,7 +14,12 @@ package final class LayeredCache: Sendable {
   /// Keys that are being fetched: who asks for one of them waits for the same answer.
   private let flights = Mutex<[CacheKey: EventLoopFuture<FetchedEntry?>]>([:])
   /// Tells other machines of what has been stored here.
-  private let stored = Mutex<(@Sendable (CacheKey) -> Void)?>(nil)
+  private let observer = Mutex<StoreObserver?>(nil)
+
+  /// A closure by itself would be wrapped in one more thunk each time it is taken out of the mutex.
+  private struct StoreObserver: Sendable {
+    let body: @Sendable (CacheKey) -> Void
+  }
 
   package init(local: CacheStore) {
     self.local = local
@@ -27,7 +32,7 @@ package final class LayeredCache: Sendable {
 
   /// Calls `body` with the key of each entry that is stored from now on.
   package func onStore(_ body: @escaping @Sendable (CacheKey) -> Void) {
-    stored.withLock { $0 = body }
+    observer.withLock { $0 = StoreObserver(body: body) }
   }
 
   /// Looks a key up in the local store for a tool. A hit is counted; a miss is not, since other layers may have it.
@@ -42,10 +47,14 @@ package final class LayeredCache: Sendable {
       layer: source?.layer ?? .local, bytes: entry.size, duration: entry.record.duration, peer: source?.peer)
   }
 
+  private static func hit(_ fetched: FetchedEntry) -> StatisticsAccount.Hit {
+    .init(layer: fetched.layer, bytes: fetched.size, duration: fetched.duration, peer: fetched.peer)
+  }
+
   // MARK: - Other layers
 
   /// Fetches what the local store does not have; nil when it is not worth asking anybody. The answer comes on `loop`.
-  /// The lookup ends with ``finishLookup(_:fetched:for:)``.
+  /// The lookup ends with ``finishLookup(_:fetched:for:)``, or ``finishLookup(_:with:for:)``.
   package func fetch(
     _ key: CacheKey, for account: StatisticsAccount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?>? {
@@ -69,8 +78,7 @@ package final class LayeredCache: Sendable {
         account.recordWait(for: layer.name, milliseconds: waited, hit: nil)
         return self.fetch(key, from: layers.dropFirst(), for: account, on: loop)
       }
-      let hit = self.local.lookup(key).map { Self.hit($0, from: fetched) }
-      account.recordWait(for: layer.name, milliseconds: waited, hit: hit)
+      account.recordWait(for: layer.name, milliseconds: waited, hit: Self.hit(fetched))
       return loop.makeSucceededFuture(fetched)
     }
   }
@@ -99,7 +107,7 @@ package final class LayeredCache: Sendable {
   }
 
   private func report(_ key: CacheKey) {
-    stored.withLock { $0 }?(key)
+    observer.withLock { $0 }?.body(key)
   }
 
   /// Ends a lookup that the local store could not answer: counts it, and hands out what was fetched.
@@ -109,6 +117,11 @@ package final class LayeredCache: Sendable {
     let entry = fetched == nil ? nil : local.lookup(key)
     account.record(tool: key.namespace, hit: entry.map { Self.hit($0, from: fetched) })
     return entry
+  }
+
+  /// Ends such a lookup with a body that was handed over: counts it.
+  package func finishLookup(_ key: CacheKey, with fetched: FetchedEntry, for account: StatisticsAccount) {
+    account.record(tool: key.namespace, hit: Self.hit(fetched))
   }
 
   // MARK: - The local store

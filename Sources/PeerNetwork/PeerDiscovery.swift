@@ -124,13 +124,18 @@ final class PeerDiscovery: Sendable {
 
 /// Passes events on to somebody who is not there yet when it is made.
 private final class EventRelay: Sendable {
-  private let receiver = Mutex<(@Sendable (DiscoveryEvent) -> Void)?>(nil)
+  /// Not the closure itself, which would be wrapped in one more thunk each time it is taken out.
+  private struct Receiver: Sendable {
+    let body: @Sendable (DiscoveryEvent) -> Void
+  }
+
+  private let receiver = Mutex<Receiver?>(nil)
 
   func connect(_ body: @escaping @Sendable (DiscoveryEvent) -> Void) {
-    receiver.withLock { $0 = body }
+    receiver.withLock { $0 = Receiver(body: body) }
   }
 
   func send(_ event: DiscoveryEvent) {
-    receiver.withLock { $0 }?(event)
+    receiver.withLock { $0 }?.body(event)
   }
 }

@@ -256,19 +256,16 @@ package final class PeerNetwork: Sendable {
   package func report() async -> [ControlMessage] {
     let directory = directory
     let links = (try? await loop.submit { directory.value.allLinks.compactMap(\.report) }.get()) ?? []
-    var messages: [ControlMessage] = []
-    for link in links {
+    return links.map { link in
       let sighting = book.sighting(of: link.peer)
-      var fields = [
-        "id": link.peer.description, "name": link.name, "address": link.address, "state": "connected",
-        "entries": "\(index.count(of: link.slot))", "answer": link.answer.rawValue,
-        "fetched.hits": "\(sighting?.fetchedHits ?? 0)", "fetched.bytes": "\(sighting?.fetchedBytes ?? 0)",
-        "served.hits": "\(sighting?.servedHits ?? 0)", "served.bytes": "\(sighting?.servedBytes ?? 0)",
-      ]
-      if let latency = link.latency { fields["latency"] = "\(latency.nanoseconds / 1000)" }
-      messages.append(ControlMessage("peer", fields))
+      return PeerReport(
+        identifier: link.peer.description, name: link.name, address: link.address,
+        latencyMicroseconds: link.latency.map { UInt64(max(0, $0.nanoseconds / 1000)) },
+        entries: index.count(of: link.slot), fetchedHits: sighting?.fetchedHits ?? 0,
+        fetchedBytes: sighting?.fetchedBytes ?? 0, servedHits: sighting?.servedHits ?? 0,
+        servedBytes: sighting?.servedBytes ?? 0, answer: link.answer.rawValue
+      ).message
     }
-    return messages
   }
 }
 

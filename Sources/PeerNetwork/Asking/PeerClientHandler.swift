@@ -52,6 +52,8 @@ final class PeerClientHandler: ChannelInboundHandler {
   private var signature: RequestSignature?
   private var parser = MessageParser(largestBody: PeerClientHandler.largestBody)
   private var exchanges: [Exchange] = []
+  /// Requests for which the connection is not ready yet.
+  private var early: [(PeerTarget, any AnswerConsumer)] = []
   /// Whether the first exchange's head has come.
   private var isAnswering = false
   private var context: ChannelHandlerContext?
@@ -70,7 +72,7 @@ final class PeerClientHandler: ChannelInboundHandler {
   }
 
   /// Requests whose answers have not come.
-  var outstanding: Int { exchanges.count }
+  var outstanding: Int { exchanges.count + early.count }
 
   /// Whether requests can be sent.
   var isReady: Bool { if case .ready = state { true } else { false } }
@@ -78,7 +80,9 @@ final class PeerClientHandler: ChannelInboundHandler {
   var isClosed: Bool { if case .closed = state { true } else { false } }
 
   /// Whether the answer to this one's request is the next to come.
-  func isNext(_ consumer: any AnswerConsumer) -> Bool { exchanges.first?.consumer === consumer }
+  func isNext(_ consumer: any AnswerConsumer) -> Bool {
+    (exchanges.first?.consumer ?? early.first?.1) === consumer
+  }
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
@@ -112,9 +116,10 @@ final class PeerClientHandler: ChannelInboundHandler {
     write(head, context)
   }
 
-  /// Sends a request; the answer goes to `consumer`.
+  /// Sends a request, as soon as the connection is ready; the answer goes to `consumer`.
   func ask(_ target: PeerTarget, _ consumer: any AnswerConsumer) {
-    guard case .ready = state, let context else { return consumer.fail() }
+    if isClosed { return consumer.fail() }
+    guard isReady, let context else { return early.append((target, consumer)) }
     var head = MessageHead.request(target.text)
     signature?.sign(&head, time: serverTime)
     exchanges.append(Exchange(consumer: consumer))
@@ -188,6 +193,9 @@ final class PeerClientHandler: ChannelInboundHandler {
     onWelcome(
       Welcome(
         peer: peer, consent: head["fabrik-consent"] ?? "", roundTrip: roundTrip, clockOffset: clockOffset))
+    let waiting = early
+    early = []
+    for (target, consumer) in waiting { ask(target, consumer) }
   }
 
   func channelInactive(context: ChannelHandlerContext) {
@@ -209,9 +217,10 @@ final class PeerClientHandler: ChannelInboundHandler {
   private func finish() {
     if case .closed = state { return }
     state = .closed
-    let abandoned = exchanges
+    let abandoned = exchanges.filter(\.isWanted).map(\.consumer) + early.map(\.1)
     exchanges = []
-    for exchange in abandoned where exchange.isWanted { exchange.consumer.fail() }
+    early = []
+    for consumer in abandoned { consumer.fail() }
     onClose()
   }
 }

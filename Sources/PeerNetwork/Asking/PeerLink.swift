@@ -37,6 +37,8 @@ final class PeerLink {
   private var watcher: PeerClientHandler?
   private var fetchers: [PeerClientHandler] = []
   private var generation: SummaryGeneration?
+  /// What the peer holds has been forgotten; changes alone are worth nothing.
+  private var needsEverything = false
 
   init(endpoint: PeerEndpoint, network: PeerDirectory) {
     self.endpoint = endpoint
@@ -112,7 +114,9 @@ final class PeerLink {
     switch result {
     case .full(let generation, let table):
       self.generation = generation
+      needsEverything = false
       network.index.replace(slot, by: table)
+    case .changes where needsEverything: generation = nil
     case .changes(let generation, let added):
       self.generation = generation
       network.index.insert(added, into: slot)
@@ -151,27 +155,20 @@ final class PeerLink {
     answer == .allowed && peer != nil && breaker.isClosed(now: now)
   }
 
-  /// Asks for an entry; false when there is no connection that could take the request.
+  /// Asks for an entry; nil when no connection takes another request.
   func ask(_ target: PeerTarget, _ consumer: any AnswerConsumer) -> PeerClientHandler? {
-    let ready = fetchers.filter(\.isReady)
-    let busiest = ready.allSatisfy { $0.outstanding > 0 }
-    if busiest, fetchers.count < Self.mostFetchers { addFetcher() }
-    // As long as the first connection for fetching is being opened, the other one would do but for the questions on it,
-    // which may take their time.
-    guard let fetcher = ready.min(by: { $0.outstanding < $1.outstanding }), fetcher.outstanding < Self.depth else {
-      return nil
-    }
-    fetcher.ask(target, consumer)
-    return fetcher
+    if fetchers.count < Self.mostFetchers, fetchers.allSatisfy({ $0.outstanding > 0 }) { addFetcher() }
+    // One that is still being opened takes requests as well, and sends them when it is.
+    let best = fetchers.min { ($0.outstanding, $0.isReady ? 0 : 1) < ($1.outstanding, $1.isReady ? 0 : 1) }
+    guard let best, best.outstanding < Self.depth else { return nil }
+    best.ask(target, consumer)
+    return best
   }
-
-  /// Whether a connection to fetch on has been opened, or nobody is opening one.
-  var isReadyToFetch: Bool { fetchers.isEmpty || fetchers.contains(where: \.isReady) }
 
   /// The peer does not let us fetch any more.
   func wasRefused() {
     note(.pending)
     network.index.clear(slot)
-    generation = nil
+    needsEverything = true
   }
 }

@@ -79,10 +79,13 @@ final class PeerLookup {
     if !isDone, winner == nil { next() }
   }
 
-  func succeeded(_ attempt: EntryFetch, bytes: UInt64) {
+  func succeeded(_ attempt: EntryFetch, size: UInt64, duration: UInt32?, body: ByteBuffer?) {
     guard let peer = attempt.link.peer else { return finish(nil) }
-    network.book.fetched(peer.identifier, bytes: bytes)
-    finish(FetchedEntry(layer: .peers, peer: PeerName(id: peer.identifier.description, name: peer.name)))
+    network.book.fetched(peer.identifier, bytes: size)
+    finish(
+      FetchedEntry(
+        layer: .peers, peer: PeerName(id: peer.identifier.description, name: peer.name), size: size,
+        duration: duration, body: body))
   }
 
   private func finish(_ result: FetchedEntry?) {
@@ -117,6 +120,8 @@ final class EntryFetch: AnswerConsumer {
   private var digest: Digest?
   private var duration: UInt32?
   private var received: UInt64 = 0
+  /// What has been received, as long as it is small.
+  private var body: ByteBuffer?
   private(set) var isOver = false
 
   init(lookup: PeerLookup, link: PeerLink) {
@@ -184,6 +189,7 @@ final class EntryFetch: AnswerConsumer {
     digest = Digest(bytes: bytes)
     duration = head["fabrik-duration-ms"].flatMap { UInt32($0) }
     writer = lookup.store.makeWriter(key: lookup.key, digest: OpenSSLDigest())
+    if head.contentLength <= UInt64(FetchedEntry.bodyLimit) { body = ByteBuffer() }
     beganAt = .now()
     watchProgress()
     return true
@@ -210,6 +216,7 @@ final class EntryFetch: AnswerConsumer {
     guard !isOver else { return }
     received += UInt64(piece.readableBytes)
     piece.withUnsafeReadableBytes { writer?.write($0) }
+    body?.writeImmutableBuffer(piece)
   }
 
   func end() {
@@ -219,7 +226,7 @@ final class EntryFetch: AnswerConsumer {
       duration: duration, origin: peer.map { "peer \($0.identifier)" } ?? "peer", expecting: digest, mode: .keepFirst)
     over()
     switch outcome {
-    case .stored, .alreadyThere: lookup.succeeded(self, bytes: received)
+    case .stored, .alreadyThere: lookup.succeeded(self, size: received, duration: duration, body: body)
     case .mismatch:
       // Not an accident: the channel does not change bytes, and the peer checks its own.
       lookup.ban(link)
