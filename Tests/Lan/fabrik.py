@@ -37,6 +37,8 @@ class Fabrik:
 
     def __init__(self, host, user=None, secret=SECRET, configured=True, **settings):
         self.host, self.user = host, user or host.user
+        # What the others call it.
+        self.name = settings.get("name", f"h{host.number}")
         self.top = f"{self.user.home}/project"
         self.program = PROGRAM
         self.environment = {"FABRIK_SECRET": secret}
@@ -169,10 +171,6 @@ class Fabrik:
 
     # Peers
 
-    @property
-    def name(self):
-        return f"h{self.host.number}"
-
     def peers(self):
         """What `fabrik p2p list` shows, by name."""
         return {peer["name"]: peer for peer in self.json("p2p", "list")["peers"]}
@@ -185,10 +183,6 @@ class Fabrik:
         """Waits until there is a channel to the other."""
         eventually(lambda: other.name in self.peers() and self.peers()[other.name]["connected"],
                    f"{other.name} among the peers of {self.name}", patience)
-
-    def pre_shared_key(self):
-        """Hexadecimal."""
-        return self.run("p2p", "secret", "--derive-key").strip()
 
     def port(self):
         """Where the server listens for peers."""

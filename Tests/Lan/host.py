@@ -93,13 +93,15 @@ class Host(contextlib.AbstractContextManager):
         self.init = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
 
     def __exit__(self, *_):
+        # Also those that stopped with a program they had entered the host for, and would otherwise be waited for.
+        for running in self.started:
+            running.process.kill()
         # The kernel ends all processes of the host with its first, before that is reported as ended.
         with contextlib.suppress(AttributeError, ProcessLookupError):
             os.kill(self.init, signal.SIGKILL)
         if hasattr(self, "init"):
             self.outside.process.wait()
-        self.outside.stop()
-        for running in self.started:
+        for running in [self.outside, *self.started]:
             running.stop()
 
     def sandbox(self):
