@@ -57,6 +57,11 @@ final class PeerSide: Sendable {
     }
   }
 
+  /// To be called when a build begins.
+  func buildBegins() {
+    network.withLock { $0 }?.buildBegins()
+  }
+
   func stop() async {
     await network.withLock { $0 }?.stop()
   }
@@ -67,7 +72,7 @@ final class PeerSide: Sendable {
   }
 
   /// For `fabrik p2p list`.
-  func report() async -> [ControlMessage] {
+  func report() async -> [PeerReport] {
     await network.withLock { $0 }?.report() ?? []
   }
 }

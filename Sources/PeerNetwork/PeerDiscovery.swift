@@ -58,6 +58,11 @@ final class PeerDiscovery: Sendable {
     if port > 0 { publish() } else { board.set("discovery", "not announced") }
   }
 
+  /// Asks again now.
+  func refresh() {
+    services.refresh()
+  }
+
   /// Publishes anew when the team's tag has changed, which it does every day.
   func renew() {
     let isDue = state.withLock { $0.port > 0 && !$0.isStopped && $0.tag != member.announcementTag }

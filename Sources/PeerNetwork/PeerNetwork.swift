@@ -171,14 +171,17 @@ package final class PeerNetwork: Sendable {
       path.withPlatformString { _ = chmod($0, 0o666) }
       state.keep(channel)
     }
-    do {
-      let channel = try await listener.listen(port: settings.port)
-      state.keep(channel)
-      return UInt16(channel.localAddress?.port ?? 0)
-    } catch {
-      state.set("problem", "port \(settings.port) cannot be listened on: \(error)")
-      return 0
+    // Another user of this machine may have the port that was asked for; peers learn of any other as well.
+    for port in settings.port == 0 ? [0] : [settings.port, 0] {
+      do {
+        let channel = try await listener.listen(port: port)
+        state.keep(channel)
+        return UInt16(channel.localAddress?.port ?? 0)
+      } catch {
+        state.set("problem", "port \(port) cannot be listened on: \(error)")
+      }
     }
+    return 0
   }
 
   /// Dials who is written in the configuration, is on this machine, or was met before.
@@ -204,6 +207,13 @@ package final class PeerNetwork: Sendable {
 
   private func localServers() -> [PeerEndpoint] {
     rendezvous.others(than: member.instance).map { .local(path: $0.string) }
+  }
+
+  /// To be called when a build begins: opens what was closed while nobody built, and looks around.
+  package func buildBegins() {
+    discovery.refresh()
+    let directory = directory
+    loop.execute { directory.value.warmUp() }
   }
 
   // MARK: - Upkeep
@@ -252,8 +262,8 @@ package final class PeerNetwork: Sendable {
     ]) { $1 }
   }
 
-  /// For `fabrik p2p list`: one message for each peer that is connected, or was.
-  package func report() async -> [ControlMessage] {
+  /// For `fabrik p2p list`: the peers that are connected.
+  package func report() async -> [PeerReport] {
     let directory = directory
     let links = (try? await loop.submit { directory.value.allLinks.compactMap(\.report) }.get()) ?? []
     return links.map { link in
@@ -263,8 +273,7 @@ package final class PeerNetwork: Sendable {
         latencyMicroseconds: link.latency.map { UInt64(max(0, $0.nanoseconds / 1000)) },
         entries: index.count(of: link.slot), fetchedHits: sighting?.fetchedHits ?? 0,
         fetchedBytes: sighting?.fetchedBytes ?? 0, servedHits: sighting?.servedHits ?? 0,
-        servedBytes: sighting?.servedBytes ?? 0, answer: link.answer.rawValue
-      ).message
+        servedBytes: sighting?.servedBytes ?? 0, answer: link.answer.rawValue)
     }
   }
 }

@@ -145,6 +145,11 @@ final class PeerLink {
     if let fetcher { fetchers.append(fetcher) }
   }
 
+  /// Makes sure that there is a connection to fetch on.
+  func warmUp() {
+    if peer != nil, answer == .allowed, fetchers.isEmpty { addFetcher() }
+  }
+
   /// How busy the peer is with our requests, and how far away.
   var cost: Int64 {
     let load = fetchers.map(\.outstanding).reduce(0, +)
