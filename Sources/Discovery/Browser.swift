@@ -50,6 +50,9 @@ struct Browser {
     cache.ignore(ServiceName.instance(instance))
   }
 
+  /// How many instances and parts of instances are remembered.
+  var kept: Int { cache.instances.count + cache.fragments.count }
+
   // MARK: - Interfaces
 
   /// An interface has come up or has changed: it is asked at once.
