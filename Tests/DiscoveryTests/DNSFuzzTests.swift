@@ -70,7 +70,9 @@ struct DNSFuzzTests {
     var browser = Browser { _ in true }
     browser.add(interface: 1, now: now)
     for isOneShot in [true, false] {
-      browser.receive(message, from: .init(interface: 1, isLoopback: true, isOneShot: isOneShot), now: now)
+      let origin = ServiceCache.Origin(
+        sender: Sample.asker, interface: 1, isLoopback: true, isOneShot: isOneShot)
+      browser.receive(message, from: origin, now: now)
     }
     _ = browser.takeEvents(now: now)
     _ = browser.takeQueries(now: now + .seconds(1)).map(\.message.encoded)

@@ -18,22 +18,39 @@ package final class ChildProcess {
   private let process: pid_t
   private let outputFile: FilePath
 
+  /// Where a program of this package is.
+  package static func path(ofProduct product: String) throws -> FilePath {
+    // The test bundle is an executable that lies beside the other products.
+    try FileSystem.realPath("/proc/self/exe").removingLastComponent().appending(product)
+  }
+
   /// Starts a program of this package.
+  package convenience init(product: String, arguments: [String], outputFile: FilePath) throws {
+    try self.init(program: Self.path(ofProduct: product), arguments: arguments, outputFile: outputFile)
+  }
+
+  /// Starts a program.
   package init(
-    product: String, arguments: [String], environment: Environment = Environment(["PATH": "/usr/bin:/bin"]),
+    program: FilePath, arguments: [String], environment: Environment = Environment(["PATH": "/usr/bin:/bin"]),
     outputFile: FilePath
   ) throws {
-    // The test bundle is an executable that lies beside the other products.
-    let program = try FileSystem.realPath("/proc/self/exe").removingLastComponent().appending(product)
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, outputFile.string, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    // Tests run on threads that block signals, and a program would inherit that: nothing could end it.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var noSignals = sigset_t()
+    sigemptyset(&noSignals)
+    posix_spawnattr_setsigmask(&attributes, &noSignals)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var process: pid_t = 0
     let error = program.withPlatformString { path in
       CStringArray([program.bytes] + arguments.map { Array($0.utf8) }).withPointer { arguments in
-        environment.withBlock { posix_spawn(&process, path, &actions, nil, arguments, $0) }
+        environment.withBlock { posix_spawn(&process, path, &actions, &attributes, arguments, $0) }
       }
     }
     guard error == 0 else { throw Errno(rawValue: error) }
