@@ -137,6 +137,24 @@ struct HostilePeerTests {
     }
   }
 
+  @Test("that nothing was asked of are not kept")
+  func strangers() throws {
+    try withBus { bus in
+      let connection = try BusConnection(address: bus.address)
+      let stranger = try BusConnection(address: bus.address)
+      for name in ["ActionInvoked", "StateChanged"] {
+        try stranger.send(.signal(name, of: Self.name, at: "/", to: connection.name))
+        try stranger.send(.call(name, of: Self.name, at: "/", to: connection.name))
+      }
+      // The bus has passed on everything when it answers.
+      _ = try stranger.owner(of: Self.name)
+      _ = try connection.owner(of: Self.name)
+      while let message = try connection.next(within: .zero) {
+        #expect(message.sender == BusConnection.bus, "the bus says which name it has given")
+      }
+    }
+  }
+
   @Test("in great number are forgotten while something else is waited for")
   func flood() throws {
     try withBus { bus in

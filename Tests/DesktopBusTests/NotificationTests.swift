@@ -81,6 +81,28 @@ struct NotificationTests {
     }
   }
 
+  @Test("are withdrawn when the asker gives up in the moment in which they are shown")
+  func interruptedEarly() throws {
+    try withBus { bus in
+      let interruption = try Interruption()
+      let closed = try Interruption()
+      let service = try FakeService(DesktopNotifications.service, on: bus) { call, connection in
+        switch call.member {
+        case "GetCapabilities": try connection.send(.answer(to: call, [.strings(["actions"])]))
+        case "Notify":
+          interruption.fire()
+          try connection.send(.answer(to: call, [.uint32(7)]))
+        case "CloseNotification" where call.arguments == [.uint32(7)]: closed.fire()
+        default: break
+        }
+      }
+      withExtendedLifetime(service) {
+        #expect(ask(bus.address, interruption: interruption) == .unavailable("withdrawn"))
+        #expect(closed.wait(until: .after(.seconds(20))))
+      }
+    }
+  }
+
   @Test("are not asked where there are no buttons")
   func noButtons() throws {
     try withBus { bus in
