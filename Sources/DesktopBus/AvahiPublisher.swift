@@ -57,6 +57,8 @@ package final class AvahiPublisher: Sendable {
     self.onChange = onChange
   }
 
+  deinit { stop() }
+
   /// `DBUS_SYSTEM_BUS_ADDRESS`, else the usual places.
   package static var systemBusAddress: String {
     if let address = getenv("DBUS_SYSTEM_BUS_ADDRESS"), address.pointee != 0 { return String(cString: address) }

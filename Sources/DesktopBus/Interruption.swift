@@ -67,10 +67,13 @@ struct Deadline {
 
   var isOver: Bool { SuspendingClock.now >= end }
 
+  /// What is left; never negative.
+  var remaining: Duration { max(.zero, SuspendingClock.now.duration(to: end)) }
+
   /// What is left, for `poll`: rounded up, at most one minute, so that no sum overflows.
   var milliseconds: CInt {
-    let left = SuspendingClock.now.duration(to: end)
-    if left <= .zero { return 0 }
+    let left = remaining
+    if left == .zero { return 0 }
     return left >= .seconds(60) ? 60_000 : CInt(left / .milliseconds(1)) + 1
   }
 }
