@@ -152,7 +152,7 @@ final class SecureConnection {
     return (progress(of: count), max(0, Int(count)))
   }
 
-  /// Encrypts bytes, which are then among ``takePending(_:)``.
+  /// Encrypts bytes, which are then among ``takePending(_:)``. The buffer that takes them never shrinks.
   func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var rest = bytes
     while !rest.isEmpty {
@@ -180,6 +180,9 @@ final class SecureConnection {
     body(UnsafeRawBufferPointer(start: data, count: count))
     fabrik_bio_reset(pending)
   }
+
+  /// Bytes that the buffer of what is to be sent has grown to.
+  var pendingCapacity: Int { fabrik_bio_capacity(pending) }
 
   /// A value that only the two ends of this connection can know (RFC 9266, `tls-exporter`): 32 bytes.
   func exporter() -> [UInt8]? {
