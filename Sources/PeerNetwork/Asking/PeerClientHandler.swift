@@ -153,10 +153,11 @@ final class PeerClientHandler: ChannelInboundHandler {
       if head.status == PeerStatus.unauthenticated.rawValue { learnTime(head) }
       guard let exchange = exchanges.first else { return close() }
       isAnswering = true
-      if !exchange.consumer.begin(head) {
-        exchanges[0].isWanted = false
-        if head.contentLength > Self.skipLimit { close() }
-      }
+      let isWanted = exchange.consumer.begin(head)
+      // The consumer may have ended the connection, for what it was told.
+      guard !isWanted, !exchanges.isEmpty else { return }
+      exchanges[0].isWanted = false
+      if head.contentLength > Self.skipLimit { close() }
     case .handshaking, .closed: close()
     }
   }
