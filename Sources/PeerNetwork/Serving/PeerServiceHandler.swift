@@ -36,7 +36,6 @@ final class PeerServiceHandler: ChannelInboundHandler {
   private var state = State.handshaking
   private var signature: RequestSignature?
   private var parser = MessageParser(largestBody: 0)
-  private var waitingBytes = 0
   private var isBusy = false
   private var isProcessing = false
   private var patience: Scheduled<Void>?
@@ -57,8 +56,7 @@ final class PeerServiceHandler: ChannelInboundHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var bytes = unwrapInboundIn(data)
-    waitingBytes += bytes.readableBytes
-    guard !isBusy || waitingBytes <= Self.backlogLimit else { return close(context) }
+    guard parser.waiting + bytes.readableBytes <= Self.backlogLimit else { return close(context) }
     parser.feed(&bytes)
     process(context)
   }
@@ -100,7 +98,6 @@ final class PeerServiceHandler: ChannelInboundHandler {
       }
       if case .closed = state { return }
     }
-    if !isBusy { waitingBytes = 0 }
   }
 
   private func handle(_ head: MessageHead, _ context: ChannelHandlerContext) {
