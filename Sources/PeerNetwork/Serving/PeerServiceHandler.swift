@@ -242,7 +242,13 @@ final class PeerServiceHandler: ChannelInboundHandler {
     guard let blob = entry.blob else { return context.eventLoop.makeSucceededFuture(false) }
     write(head, context)
     let limits = service.limits
-    return BodySender(entry: entry, blob: blob, channel: context.channel) { limits.delay(of: $0) }.start()
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    return BodySender(entry: entry, blob: blob, channel: context.channel) { count in
+      // As long as pieces are taken, the peer is not idle.
+      let (handler, context) = this.value
+      handler.expect(within: Self.idlePatience, context)
+      return limits.delay(of: count)
+    }.start()
   }
 
   // MARK: - The summary
