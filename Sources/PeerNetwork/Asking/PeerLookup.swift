@@ -92,6 +92,9 @@ final class PeerLookup {
     guard !isDone else { return }
     isDone = true
     hedge?.cancel()
+    // Attempts hold on to their lookup.
+    attempts = []
+    winner = nil
     promise.succeed(result)
   }
 
