@@ -236,9 +236,11 @@ package final class PeerNetwork: Sendable {
   private func refreshSummary(isForced: Bool) {
     guard isForced || state.isStoreChanged(parameters.store) else { return }
     state.noteStore(parameters.store)
-    var fingerprints: Set<UInt32> = []
-    parameters.store.forEachFingerprint { if fingerprints.count < OwnSummary.limit { fingerprints.insert($0) } }
-    summary.replace(by: fingerprints)
+    summary.replace {
+      var fingerprints: Set<UInt32> = []
+      parameters.store.forEachFingerprint { if fingerprints.count < OwnSummary.limit { fingerprints.insert($0) } }
+      return fingerprints
+    }
   }
 
   // MARK: - Ending

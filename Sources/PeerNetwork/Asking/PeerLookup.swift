@@ -92,6 +92,9 @@ final class PeerLookup {
     guard !isDone else { return }
     isDone = true
     hedge?.cancel()
+    // Attempts hold on to their lookup.
+    attempts = []
+    winner = nil
     promise.succeed(result)
   }
 
@@ -173,15 +176,20 @@ final class EntryFetch: AnswerConsumer {
       lookup.failed(self)
       return false
     }
-    guard let bytes = head["fabrik-digest"].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length,
-      head.contentLength <= lookup.store.maxSize
-    else {
+    guard let bytes = head["fabrik-digest"].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length else {
       over()
       lookup.ban(link)
       lookup.failed(self)
       return false
     }
     link.breaker.recordSuccess()
+    guard head.contentLength <= lookup.store.maxSize else {
+      // Its cache is larger than this whole one.
+      over()
+      lookup.forget(link)
+      lookup.failed(self)
+      return false
+    }
     guard lookup.claim(self) else {
       over()
       return false

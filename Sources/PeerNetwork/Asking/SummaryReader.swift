@@ -34,8 +34,12 @@ final class SummaryReader: AnswerConsumer {
         return false
       }
       if isFull { table = FingerprintTable(capacity: Int(count)) }
-    case PeerStatus.refused.rawValue: refusal = .refused(isDenied: head["fabrik-consent"] == "denied")
-    default: refusal = .failed
+    case PeerStatus.refused.rawValue where head.contentLength == 0:
+      refusal = .refused(isDenied: head["fabrik-consent"] == "denied")
+    default:
+      // Whatever else it sends is not a summary, and is not kept.
+      completion(.failed)
+      return false
     }
     return true
   }

@@ -34,6 +34,8 @@ package final class ChannelSecurity: @unchecked Sendable {
       // The callbacks find their way back by the context's application data, which is at index 0.
       SSL_CTX_set_ex_data(context, 0, Unmanaged.passUnretained(self).toOpaque())
     }
+    // No certificate is ever right: nobody vouches for one.
+    SSL_CTX_set_verify(client, SSL_VERIFY_PEER, nil)
     SSL_CTX_set_psk_use_session_callback(client) { ssl, _, identity, length, session in
       guard let ssl, let identity, let length, let session, let made = ChannelSecurity.of(ssl)?.makeSession(ssl) else {
         return 0
@@ -137,7 +139,12 @@ final class SecureConnection {
     bytes.isEmpty || BIO_write(received, bytes.baseAddress, CInt(bytes.count)) == CInt(bytes.count)
   }
 
-  func handshake() -> Progress { progress(of: SSL_do_handshake(ssl)) }
+  /// Done only when both ends have the key. A handshake may also end well without it, if the other end shows a
+  /// certificate: anybody has one.
+  func handshake() -> Progress {
+    let progress = progress(of: SSL_do_handshake(ssl))
+    return progress == .done && SSL_session_reused(ssl) != 1 ? .failed : progress
+  }
 
   /// Decrypts into `buffer`; the count is 0 unless done.
   func read(into buffer: UnsafeMutableRawBufferPointer) -> (Progress, count: Int) {
@@ -145,7 +152,7 @@ final class SecureConnection {
     return (progress(of: count), max(0, Int(count)))
   }
 
-  /// Encrypts bytes, which are then among ``takePending(_:)``.
+  /// Encrypts bytes, which are then among ``takePending(_:)``. The buffer that takes them never shrinks.
   func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var rest = bytes
     while !rest.isEmpty {
@@ -173,6 +180,9 @@ final class SecureConnection {
     body(UnsafeRawBufferPointer(start: data, count: count))
     fabrik_bio_reset(pending)
   }
+
+  /// Bytes that the buffer of what is to be sent has grown to.
+  var pendingCapacity: Int { fabrik_bio_capacity(pending) }
 
   /// A value that only the two ends of this connection can know (RFC 9266, `tls-exporter`): 32 bytes.
   func exporter() -> [UInt8]? {

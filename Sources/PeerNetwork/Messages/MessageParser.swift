@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Takes a stream of bytes apart into messages. Pure; memory is bounded by the size of a head.
+/// Takes a stream of bytes apart into messages. Pure; it keeps no more than a head once all events have been taken.
 struct MessageParser {
   enum Event: Equatable {
     case head(MessageHead)
@@ -32,7 +32,11 @@ struct MessageParser {
     self.largestBody = largestBody
   }
 
+  /// Bytes that have been fed and are in no event yet.
+  var waiting: Int { input.readableBytes }
+
   mutating func feed(_ bytes: inout ByteBuffer) {
+    if case .broken = state { return }
     if input.readableBytes == 0 {
       input = bytes
       searched = 0
@@ -68,7 +72,9 @@ struct MessageParser {
     }
     searched = 0
     if let length = head.fields["content-length"] {
-      guard let size = UInt64(length), size <= largestBody, !length.hasPrefix("+") else { return fail() }
+      guard length.utf8.allSatisfy({ (48...57).contains($0) }), let size = UInt64(length), size <= largestBody else {
+        return fail()
+      }
     }
     guard head["transfer-encoding"] == nil else { return fail() }
     state = .body(left: head.contentLength)

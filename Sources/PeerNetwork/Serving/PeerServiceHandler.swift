@@ -36,7 +36,6 @@ final class PeerServiceHandler: ChannelInboundHandler {
   private var state = State.handshaking
   private var signature: RequestSignature?
   private var parser = MessageParser(largestBody: 0)
-  private var waitingBytes = 0
   private var isBusy = false
   private var isProcessing = false
   private var patience: Scheduled<Void>?
@@ -57,8 +56,7 @@ final class PeerServiceHandler: ChannelInboundHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var bytes = unwrapInboundIn(data)
-    waitingBytes += bytes.readableBytes
-    guard !isBusy || waitingBytes <= Self.backlogLimit else { return close(context) }
+    guard parser.waiting + bytes.readableBytes <= Self.backlogLimit else { return close(context) }
     parser.feed(&bytes)
     process(context)
   }
@@ -100,7 +98,6 @@ final class PeerServiceHandler: ChannelInboundHandler {
       }
       if case .closed = state { return }
     }
-    if !isBusy { waitingBytes = 0 }
   }
 
   private func handle(_ head: MessageHead, _ context: ChannelHandlerContext) {
@@ -182,7 +179,7 @@ final class PeerServiceHandler: ChannelInboundHandler {
   private func sendEntry(_ key: CacheKey, to peer: Introduction, _ context: ChannelHandlerContext) {
     guard service.limits.beginTransfer() else { return write(.answer(.busy), context) }
     service.transfers.begin()
-    guard let entry = service.store.lookup(key) else { return endTransfer(answering: .missing, context) }
+    guard let entry = service.store.lookupShared(key) else { return endTransfer(answering: .missing, context) }
     var fields = ["fabrik-digest": Hex.encode(entry.record.digest.bytes)]
     if let duration = entry.record.duration { fields["fabrik-duration-ms"] = String(duration) }
     let head = MessageHead.answer(.ok, length: entry.size, fields)
@@ -245,7 +242,13 @@ final class PeerServiceHandler: ChannelInboundHandler {
     guard let blob = entry.blob else { return context.eventLoop.makeSucceededFuture(false) }
     write(head, context)
     let limits = service.limits
-    return BodySender(entry: entry, blob: blob, channel: context.channel) { limits.delay(of: $0) }.start()
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    return BodySender(entry: entry, blob: blob, channel: context.channel) { count in
+      // As long as pieces are taken, the peer is not idle.
+      let (handler, context) = this.value
+      handler.expect(within: Self.idlePatience, context)
+      return limits.delay(of: count)
+    }.start()
   }
 
   // MARK: - The summary

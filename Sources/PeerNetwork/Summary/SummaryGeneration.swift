@@ -9,11 +9,12 @@ package struct SummaryGeneration: Sendable, Hashable, CustomStringConvertible {
     self.number = number
   }
 
-  /// Reads `epoch-number`, both decimal.
+  /// Reads `epoch-number`, both decimal and as ``description`` writes them.
   init?(_ text: String) {
     let parts = text.split(separator: "-", omittingEmptySubsequences: false)
     guard parts.count == 2, let epoch = UInt32(parts[0]), let number = UInt64(parts[1]) else { return nil }
     self.init(epoch: epoch, number: number)
+    guard description == text else { return nil }
   }
 
   package var description: String { "\(epoch)-\(number)" }
