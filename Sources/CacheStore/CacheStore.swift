@@ -61,8 +61,11 @@ package final class CacheStore: Sendable {
   }
 
   /// Looks an entry up. nil is a miss: there is none, or it was damaged and is now gone.
-  package func lookup(_ key: CacheKey) -> OpenEntry? {
-    find(key, in: scope) ?? (scope == .private ? nil : adopt(key))
+  ///
+  /// - Parameter adopting: whether the user's own entry may become the team's. Only for what this user's builds ask for:
+  ///   what others ask for is answered from the team's entries alone.
+  package func lookup(_ key: CacheKey, adopting: Bool = true) -> OpenEntry? {
+    find(key, in: scope) ?? (scope == .private || !adopting ? nil : adopt(key))
   }
 
   /// An entry that was made while the user built outside of the team: asked for by a build of the team, it becomes the

@@ -182,7 +182,9 @@ final class PeerServiceHandler: ChannelInboundHandler {
   private func sendEntry(_ key: CacheKey, to peer: Introduction, _ context: ChannelHandlerContext) {
     guard service.limits.beginTransfer() else { return write(.answer(.busy), context) }
     service.transfers.begin()
-    guard let entry = service.store.lookup(key) else { return endTransfer(answering: .missing, context) }
+    guard let entry = service.store.lookup(key, adopting: false) else {
+      return endTransfer(answering: .missing, context)
+    }
     var fields = ["fabrik-digest": Hex.encode(entry.record.digest.bytes)]
     if let duration = entry.record.duration { fields["fabrik-duration-ms"] = String(duration) }
     let head = MessageHead.answer(.ok, length: entry.size, fields)
