@@ -148,7 +148,10 @@ final class PeerClientHandler: ChannelInboundHandler {
       if head.status == PeerStatus.unauthenticated.rawValue { learnTime(head) }
       guard let exchange = exchanges.first else { return close() }
       isAnswering = true
-      if !exchange.consumer.begin(head) {
+      let isWanted = exchange.consumer.begin(head)
+      // A consumer that was lied to ends the connection, and with it all exchanges.
+      if isClosed { return }
+      if !isWanted {
         exchanges[0].isWanted = false
         if head.contentLength > Self.skipLimit { close() }
       }
