@@ -68,9 +68,14 @@ install:
 	install -D -m 644 completions/_fabrik $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_fabrik
 	install -D -m 644 completions/fabrik.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fabrik.fish
 	install -D -m 644 docs/fabrik.1 $(DESTDIR)$(PREFIX)/share/man/man1/fabrik.1
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/user
+	sed 's|^ExecStart=/usr/local/|ExecStart=$(PREFIX)/|' systemd/fabrik.service \
+	  > $(DESTDIR)$(PREFIX)/lib/systemd/user/fabrik.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/user/fabrik.service
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/fabrik $(DESTDIR)$(PREFIX)/share/bash-completion/completions/fabrik \
 	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_fabrik $(DESTDIR)$(PREFIX)/share/man/man1/fabrik.1 \
-	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fabrik.fish
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fabrik.fish \
+	  $(DESTDIR)$(PREFIX)/lib/systemd/user/fabrik.service
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/fabrik

@@ -52,21 +52,40 @@ let package = Package(
     // Libraries, lowest first.
     .target(name: "SystemSupport", dependencies: [system], swiftSettings: strict),
     .target(
+      name: "ControlProtocol", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
+    .target(
       name: "Configuration",
-      dependencies: ["SystemSupport", system, .product(name: "TOMLKit", package: "TOMLKit")],
+      dependencies: ["ControlProtocol", "SystemSupport", system, .product(name: "TOMLKit", package: "TOMLKit")],
+      swiftSettings: strict),
+    .target(name: "PeerRecords", dependencies: ["ControlProtocol", "SystemSupport", system], swiftSettings: strict),
+    .target(name: "CacheStore", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
+    .target(name: "Cryptography", dependencies: ["CacheStore", "COpenSSL"], swiftSettings: strict),
+    .target(
+      name: "ChannelSupport", dependencies: ["CacheStore", .product(name: "NIOCore", package: "swift-nio")],
       swiftSettings: strict),
     .target(
-      name: "ControlProtocol", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
-    .target(name: "CacheStore", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
-    .target(name: "LayeredCache", dependencies: ["CacheStore", "ControlProtocol"], swiftSettings: strict),
+      name: "LayeredCache",
+      dependencies: ["CacheStore", "ControlProtocol", .product(name: "NIOCore", package: "swift-nio")],
+      swiftSettings: strict),
+    .target(
+      name: "PeerNetwork",
+      dependencies: [
+        "CacheStore", "ChannelSupport", "ControlProtocol", "COpenSSL", "Cryptography", "DesktopBus", "Discovery",
+        "LayeredCache", "PeerRecords", "SystemSupport", system,
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
     .target(
       name: "FrontEnds", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport"], swiftSettings: strict),
+    .target(name: "Discovery", dependencies: ["SystemSupport", system], swiftSettings: strict),
     // Talks to libdbus-1, which is loaded when it is needed and may be absent.
     .target(name: "DesktopBus", dependencies: [system], swiftSettings: strict),
     .target(
       name: "CacheServer",
       dependencies: [
-        "CacheStore", "ControlProtocol", "COpenSSL", "CSpawn", "FrontEnds", "LayeredCache", "SystemSupport", system,
+        "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "CSpawn", "DesktopBus", "FrontEnds",
+        "LayeredCache", "PeerNetwork", "PeerRecords", "SystemSupport", system,
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -86,8 +105,8 @@ let package = Package(
     .executableTarget(
       name: "fabrik",
       dependencies: [
-        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol", "SystemSupport",
-        system,
+        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol", "PeerRecords",
+        "SystemSupport", system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict, linkerSettings: launcherLinking),
@@ -103,14 +122,19 @@ let package = Package(
       name: "store-writer", dependencies: ["CacheStore", "TestSupport", system], path: "Tests/StoreWriter",
       swiftSettings: strict),
     .executableTarget(
+      name: "discovery-probe", dependencies: ["Discovery", "SystemSupport"], path: "Tests/DiscoveryProbe",
+      swiftSettings: strict),
+    .executableTarget(
       name: "notification-service", dependencies: ["DesktopBus", "SystemSupport"], path: "Tests/NotificationService",
       swiftSettings: strict),
     tests(of: "SystemSupport"),
-    tests(of: "Configuration"),
     tests(of: "ControlProtocol"),
+    tests(of: "Configuration", with: "ControlProtocol"),
+    tests(of: "PeerRecords", with: "ControlProtocol"),
     tests(of: "CacheStore", with: "store-writer"),
     tests(of: "LayeredCache", with: "CacheStore", "ControlProtocol"),
     tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
+    tests(of: "Discovery", with: "discovery-probe"),
     tests(of: "DesktopBus", with: "notification-service"),
     tests(of: "BuildTools", with: "Configuration"),
     tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),

@@ -173,20 +173,20 @@ _fabrik() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    exec|cache|config|completions|help)
+    exec|daemon|p2p|cache|config|completions|help)
         # Offer subcommand argument completions
         "_fabrik_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'exec cache config completions help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'exec daemon p2p cache config completions help' -- "${cur}"))
         ;;
     esac
 }
 
 _fabrik_exec() {
     repeating_flags=()
-    non_repeating_flags=(--dry-run --verbose -v --quiet -q --version -h --help)
+    non_repeating_flags=(--no-peers --dry-run --verbose -v --quiet -q --version -h --help)
     repeating_options=(--tool)
     non_repeating_options=(--linger --config --stats --stats-file)
     __fabrik_offer_flags_options -1
@@ -221,6 +221,220 @@ _fabrik_exec() {
         return
         ;;
     esac
+}
+
+_fabrik_daemon() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __fabrik_offer_flags_options 0
+
+    # Offer subcommand / subcommand argument completions
+    local -r subcommand="${unparsed_words[0]}"
+    unset 'unparsed_words[0]'
+    unparsed_words=("${unparsed_words[@]}")
+    case "${subcommand}" in
+    start|stop|status|restart)
+        # Offer subcommand argument completions
+        "_fabrik_daemon_${subcommand}"
+        ;;
+    *)
+        # Offer subcommand completions
+        COMPREPLY+=($(compgen -W 'start stop status restart' -- "${cur}"))
+        ;;
+    esac
+}
+
+_fabrik_daemon_start() {
+    repeating_flags=()
+    non_repeating_flags=(--foreground --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config)
+    __fabrik_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_fabrik_daemon_stop() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config)
+    __fabrik_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_fabrik_daemon_status() {
+    repeating_flags=()
+    non_repeating_flags=(--json --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config)
+    __fabrik_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_fabrik_daemon_restart() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config)
+    __fabrik_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_fabrik_p2p() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __fabrik_offer_flags_options 0
+
+    # Offer subcommand / subcommand argument completions
+    local -r subcommand="${unparsed_words[0]}"
+    unset 'unparsed_words[0]'
+    unparsed_words=("${unparsed_words[@]}")
+    case "${subcommand}" in
+    list|status|pending|approve|deny|forget|secret)
+        # Offer subcommand argument completions
+        "_fabrik_p2p_${subcommand}"
+        ;;
+    *)
+        # Offer subcommand completions
+        COMPREPLY+=($(compgen -W 'list status pending approve deny forget secret' -- "${cur}"))
+        ;;
+    esac
+}
+
+_fabrik_p2p_list() {
+    repeating_flags=()
+    non_repeating_flags=(--json --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config)
+    __fabrik_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_fabrik_p2p_status() {
+    repeating_flags=()
+    non_repeating_flags=(--json --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config)
+    __fabrik_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_fabrik_p2p_pending() {
+    repeating_flags=()
+    non_repeating_flags=(--json --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config)
+    __fabrik_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_fabrik_p2p_approve() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config)
+    __fabrik_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_fabrik_p2p_deny() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config)
+    __fabrik_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_fabrik_p2p_forget() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config)
+    __fabrik_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_fabrik_p2p_secret() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __fabrik_offer_flags_options 0
 }
 
 _fabrik_cache() {

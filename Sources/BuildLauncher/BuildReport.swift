@@ -58,13 +58,21 @@ package struct BuildReport: Sendable {
     let tools = statistics.tools.sorted { $0.key < $1.key }.map { name, tool -> (String, JSONText) in
       (name, .object([("lookups", .integer(tool.lookups)), ("hits", .integer(tool.hits))]))
     }
+    // Who gave most comes first.
+    let peers = statistics.peers.sorted { ($1.value.hits, $0.key) < ($0.value.hits, $1.key) }.map { id, peer in
+      JSONText.object([
+        ("name", .string(peer.name)), ("id", .string(id)), ("hits", .integer(peer.hits)),
+        ("bytes", .integer(peer.bytes)),
+      ])
+    }
     return JSONText.object([
       ("schema", .integer(1)), ("exit", .integer(exitStatus)), ("seconds", seconds(elapsed.inMilliseconds)),
       ("lookups", .integer(statistics.lookups)), ("hits", .object(perLayer(statistics.hits))),
       ("misses", .integer(statistics.misses)), ("stored", .integer(statistics.stored)),
       ("bytes", .object(perLayer(statistics.bytes) + [("stored", .integer(statistics.storedBytes))])),
       ("saved_seconds", seconds(statistics.savedMilliseconds)),
-      ("waited_seconds", seconds(statistics.waitedMilliseconds)), ("peers", .array([])), ("tools", .object(tools)),
+      ("waited_seconds", seconds(statistics.waitedMilliseconds)), ("peers", .array(peers)),
+      ("tools", .object(tools)),
     ]).text
   }
 }

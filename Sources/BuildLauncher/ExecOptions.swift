@@ -8,6 +8,8 @@ package struct ExecOptions: Sendable {
   package var configFile: FilePath?
   package var isDryRun = false
   package var isVersionWanted = false
+  /// Whether this build may fetch from other machines, where they are configured.
+  package var usesPeers = true
   package var verbosity = Verbosity.normal
   /// COMMAND and its arguments, byte for byte. Empty only if the version is wanted.
   package var command: [[UInt8]] = []
@@ -32,6 +34,7 @@ package struct ExecOptions: Sendable {
       switch flag.name {
       case "--version": isVersionWanted = try flag.withoutValue(true)
       case "--dry-run": isDryRun = try flag.withoutValue(true)
+      case "--no-peers": usesPeers = try flag.withoutValue(false)
       case "-v", "--verbose": verbosity = try flag.withoutValue(.verbose)
       case "-q", "--quiet": verbosity = try flag.withoutValue(.quiet)
       case "--config": configFile = workingDirectory.pushing(FilePath(try flag.value(from: &rest)))

@@ -95,8 +95,10 @@ package struct ExecSession {
     do {
       instance = try locateInstance()
       let starter = ServerStarter(
-        instance: instance, parameters: parameters, program: try ServerStarter.locateProgram())
-      access = try starter.access(linger: configuration.linger.value)
+        instance: instance, parameters: configuration.serverParameters, program: try ServerStarter.locateProgram(),
+        surroundings: .init(environment: environment, paths: paths))
+      access = try starter.access(
+        terms: LeaseTerms(linger: configuration.linger.value, usesPeers: options.usesPeers))
     } catch {
       say("no cache for this build: \(error)")
       runUncached()
@@ -104,12 +106,9 @@ package struct ExecSession {
     runWired(access, instance)
   }
 
-  private var parameters: ServerInstance.Parameters {
-    .init(cacheDirectory: configuration.cacheDirectory.value, maxSize: configuration.maxSize.value?.bytes)
-  }
-
   private func locateInstance() throws -> ServerInstance {
-    ServerInstance(runtime: try RuntimeDirectory(environment: environment), parameters: parameters)
+    try ServerInstance(
+      runtime: try RuntimeDirectory(environment: environment), parameters: configuration.serverParameters, paths: paths)
   }
 
   private func runUncached() -> Never {

@@ -18,6 +18,23 @@ struct ServerAccess: ~Copyable {
   let isNew: Bool
 }
 
+/// A server that is a daemon now.
+package struct KeptServer: ~Copyable {
+  package enum Before: Sendable {
+    case absent, ephemeral, daemon
+  }
+
+  /// Ends with the server.
+  package var connection: ControlConnection
+  /// What there was before.
+  package let before: Before
+}
+
+/// Why there is no server, as the end of a sentence.
+package struct ServerFailure: Error, CustomStringConvertible {
+  package let description: String
+}
+
 /// Joins the server of a configuration, or starts one.
 ///
 /// The launcher binds the sockets and starts the build at once: tools that come before the server is up wait in the
@@ -28,12 +45,27 @@ struct ServerStarter {
   let parameters: ServerInstance.Parameters
   /// The `fabrik-server` program.
   let program: FilePath
+  /// What the server needs beside the parameters.
+  let surroundings: Surroundings
 
-  /// Why there is no server, as the end of a sentence.
-  struct Failure: Error, CustomStringConvertible {
-    let description: String
+  /// What is not part of the configuration: a server that was started with others is joined all the same.
+  struct Surroundings {
+    let dataDirectory: FilePath
+    let sessionBus: String?
+
+    init(environment: Environment, paths: StandardPaths) {
+      dataDirectory = paths.data
+      sessionBus =
+        environment.nonEmpty("DBUS_SESSION_BUS_ADDRESS")
+        ?? environment.absolutePath("XDG_RUNTIME_DIR").map { $0.appending("bus") }
+        .flatMap { FileSystem.exists($0) ? "unix:path=\($0)" : nil }
+    }
   }
 
+  typealias Failure = ServerFailure
+
+  /// A new server is up after a few milliseconds, unless the machine is very busy.
+  private static let startPatience = Duration.seconds(20)
   /// A running server answers in well under a millisecond; one that needs this long hangs and is better left alone.
   private static let patience = Duration.seconds(1)
   /// Another launcher holds the lock for a millisecond or two.
@@ -41,15 +73,42 @@ struct ServerStarter {
   /// A `make -j64` starts compilers faster than a busy server accepts them.
   private static let backlog: CInt = 4096
 
-  func access(linger: Duration) throws(Failure) -> ServerAccess {
+  func access(terms: LeaseTerms) throws(Failure) -> ServerAccess {
+    try withLock { () throws -> ServerAccess in
+      if let access = try join(terms: terms) { return access }
+      return try launch {
+        ServerAccess(lease: LeaseConnection(descriptor: $0, terms: terms), endpoint: $1, isNew: true)
+      }
+    }
+  }
+
+  /// Makes the configuration's server a daemon; starts it when it is not running.
+  func keep() throws(Failure) -> KeptServer {
+    var kept = try withLock { () throws -> KeptServer in
+      if let kept = try joinForGood() { return kept }
+      return try launch { descriptor, _ in
+        let connection = ControlConnection(descriptor: descriptor)
+        connection.send(.init(ControlMessage.keep))
+        return KeptServer(connection: connection, before: .absent)
+      }
+    }
+    guard kept.before == .absent else { return kept }
+    guard kept.connection.receive(within: Self.startPatience)?.verb == ControlMessage.ready else {
+      let reason = SmallFile.read(instance.log)?.split(separator: "\n").first
+      throw Failure(description: reason.map(String.init) ?? "it ended early")
+    }
+    return kept
+  }
+
+  /// Runs `body` with nobody else joining or starting this server, and the server not ending.
+  private func withLock<Result: ~Copyable>(_ body: () throws -> Result) throws(Failure) -> Result {
     do {
       try FileSystem.makeDirectories(instance.directory, permissions: 0o700)
       let lock = try FileDescriptor.open(
         instance.lock, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
       defer { try? lock.close() }
       try take(lock)
-      if let access = try join(linger: linger) { return access }
-      return try start(linger: linger)
+      return try body()
     } catch let failure as Failure {
       throw failure
     } catch {
@@ -67,13 +126,10 @@ struct ServerStarter {
     }
   }
 
-  private var newLeaseID: String { String(UInt64.random(in: 0...UInt64.max), radix: 16) }
-
   /// nil when no server is there.
-  private func join(linger: Duration) throws -> ServerAccess? {
+  private func join(terms: LeaseTerms) throws -> ServerAccess? {
     guard let descriptor = try? Sockets.connect(unix: instance.controlSocket) else { return nil }
-    var lease = LeaseConnection(descriptor: descriptor, id: newLeaseID)
-    lease.open(linger: linger)
+    var lease = LeaseConnection(descriptor: descriptor, terms: terms)
     let isReady = lease.isReady(within: Self.patience)
     if !isReady, lease.isClosed() {
       // It was dying, or has died over this.
@@ -88,7 +144,27 @@ struct ServerStarter {
     return ServerAccess(lease: lease, endpoint: endpoint, isNew: false)
   }
 
-  private func start(linger: Duration) throws -> ServerAccess {
+  /// nil when no server is there.
+  private func joinForGood() throws -> KeptServer? {
+    guard let descriptor = try? Sockets.connect(unix: instance.controlSocket) else { return nil }
+    var connection = ControlConnection(descriptor: descriptor)
+    connection.send(.init(ControlMessage.status))
+    let status = connection.receive(within: Self.patience)
+    connection.send(.init(ControlMessage.keep))
+    guard let status, connection.receive(within: Self.patience)?.verb == ControlMessage.ready else {
+      let isGone = connection.isClosed()
+      try? descriptor.close()
+      if isGone { return nil }
+      throw Failure(description: "the running server does not answer")
+    }
+    let wasDaemon = ServerStatus(fields: status.fields).isDaemon
+    return KeptServer(connection: connection, before: wasDaemon ? .daemon : .ephemeral)
+  }
+
+  /// Starts a server.
+  ///
+  /// - Parameter greet: takes the launcher's connection and sends the first message.
+  private func launch<Result: ~Copyable>(greet: (FileDescriptor, HTTPEndpoint) -> Result) throws -> Result {
     for socket in [instance.controlSocket, instance.crshSocket, instance.log] { try? FileSystem.remove(socket) }
     let control = try Sockets.listen(unix: instance.controlSocket, backlog: Self.backlog)
     defer { try? control.close() }
@@ -96,10 +172,15 @@ struct ServerStarter {
     defer { try? crsh.close() }
     let (http, endpoint) = try bindHTTP()
     defer { try? http.close() }
-    let lease = LeaseConnection(descriptor: try Sockets.connect(unix: instance.controlSocket), id: newLeaseID)
-    lease.open(linger: linger)
-    try spawn(descriptors: [control, crsh, http])
-    return ServerAccess(lease: lease, endpoint: endpoint, isNew: true)
+    let connection = try Sockets.connect(unix: instance.controlSocket)
+    let result = greet(connection, endpoint)
+    do {
+      try spawn(descriptors: [control, crsh, http])
+    } catch {
+      try? connection.close()
+      throw error
+    }
+    return result
   }
 
   /// Binds the port of the last server if it is free: some tools remember it.
@@ -123,13 +204,32 @@ struct ServerStarter {
     let arguments =
       [program.bytes, Array("--instance".utf8), instance.directory.bytes]
       + [Array("--cache".utf8), parameters.cacheDirectory.bytes, Array("--max-size".utf8), Array(size.utf8)]
-    let numbers = descriptors.map(\.rawValue)
+    let configuration = try configurationPipe()
+    defer { try? configuration.close() }
+    let numbers = (descriptors + [configuration]).map(\.rawValue)
     let error = program.withPlatformString { program in
       CStringArray(arguments).withPointer { arguments in
         Self.serverEnvironment.withBlock { fabrik_spawn_detached(program, arguments, $0, numbers, numbers.count) }
       }
     }
     guard error == 0 else { throw Failure(description: "\(program): \(Errno(rawValue: error))") }
+  }
+
+  /// A pipe with the configuration in it: what is secret must not be seen in a list of processes.
+  private func configurationPipe() throws -> FileDescriptor {
+    let configuration = ServerConfiguration(
+      peers: parameters.peers, dataDirectory: surroundings.dataDirectory, sessionBus: surroundings.sessionBus)
+    let line = configuration.message.encoded
+    let (reader, writer) = try Sockets.pipe()
+    do {
+      // Nobody reads yet, so all of it has to fit.
+      let count = try writer.closeAfter { try line.withUnsafeBytes { try writer.write($0) } }
+      guard count == line.count else { throw Errno.messageTooLong }
+    } catch {
+      try? reader.close()
+      throw Failure(description: "the configuration is too long for a pipe")
+    }
+    return reader
   }
 
   /// Finds `fabrik-server` beside this program, or in libexec as `make install` puts it.

@@ -131,6 +131,27 @@ int fabrik_wait_signal(const sigset_t *set, int *from_kernel, pid_t *sender) {
   return number;
 }
 
+static int end_signal_writer = -1;
+
+static void report_end_signal(int number) {
+  int saved = errno;
+  ssize_t ignored = write(end_signal_writer, &(char){(char)number}, 1);
+  (void)ignored;
+  errno = saved;
+}
+
+int fabrik_catch_end_signals(void) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  end_signal_writer = ends[1];
+  fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  struct sigaction action = {.sa_handler = report_end_signal, .sa_flags = SA_RESTART};
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGHUP, &action, NULL);
+  return ends[0];
+}
+
 void fabrik_close_descriptors_except(const int *keep, size_t count) {
   unsigned first = 3;
   for (size_t i = 0; i < count; i++) {

@@ -1,6 +1,8 @@
 import CSpawn
 import CacheStore
+import ChannelSupport
 import ControlProtocol
+import Cryptography
 import FrontEnds
 import LayeredCache
 import NIOCore
@@ -121,13 +123,14 @@ final class CRSHHandler: ChannelInboundHandler {
   }
 
   private func endPut(_ context: ChannelHandlerContext) {
-    let outcome = writer?.commit(duration: clock.takeDuration(), mode: .replace) ?? .notStored(reason: "no such key")
+    guard let writer else { return write(CRSHResponse.nothing, context) }
+    let outcome = writer.commit(duration: clock.takeDuration(), mode: .replace)
     dropWriter()
-    server.cache.record(outcome, for: account)
+    server.cache.record(outcome, of: writer.key, for: account)
     server.collectIfNeeded()
     switch outcome {
     case .stored, .alreadyThere: write(CRSHResponse.ok, context)
-    case .notStored: write(CRSHResponse.nothing, context)
+    case .mismatch, .notStored: write(CRSHResponse.nothing, context)
     }
   }
 

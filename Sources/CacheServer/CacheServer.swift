@@ -1,10 +1,11 @@
 import CacheStore
+import ChannelSupport
 package import ControlProtocol
-import FrontEnds
+import Cryptography
 import LayeredCache
 import NIOCore
-import NIOHTTP1
 import NIOPosix
+import PeerNetwork
 import SystemPackage
 import SystemSupport
 
@@ -25,8 +26,6 @@ package struct CacheServer: Sendable {
   /// Lookups are short and do not wait for each other, so few threads serve many tools: one for two processors, since
   /// more only compete with the compilers (on two processors, one thread answers faster than two), and at most four.
   private static let mostThreads = 4
-  /// Compilers start by the hundred; nobody may be refused while the server is busy.
-  static let backlog: CInt = 4096
 
   /// Serves until the server's time has come. Throws when it cannot begin.
   package func run() async throws {
@@ -41,40 +40,32 @@ package struct CacheServer: Sendable {
     let workers = NIOThreadPool(numberOfThreads: 1)
     workers.start()
     let controlLoop = group.next()
-    let launchers = ActivityCount()
     let transfers = ActivityCount()
-    let lifecycle = ServerLifecycle(instance: options.instance, transfers: transfers) {
-      let quiet = controlLoop.submit {
-        launchers.current == 0 && !Self.isConnectionWaiting(on: ServerOptions.controlDescriptor)
-      }
-      return (try? await quiet.get()) ?? false
+    let claim = SocketClaim(instance: options.instance)
+    let door = FrontDoor(
+      instance: options.instance, endpoint: endpoint, claim: claim, group: group, controlLoop: controlLoop)
+    let lifecycle = ServerLifecycle(instance: options.instance, claim: claim, transfers: transfers) {
+      await door.isQuiet()
     }
+    EndSignals.observe { lifecycle.report(.terminated) }
+    let peers = PeerSide(options: options, store: store, transfers: transfers, group: group)
     let server = ServerContext(
       cache: LayeredCache(local: store), leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
-      transfers: transfers, workers: workers)
+      transfers: transfers, workers: workers, peers: peers)
 
     // The launcher takes the absence of `ready` as a sign that no tool has been answered, so its socket comes first.
-    _ = try await listen(ServerOptions.controlDescriptor, on: controlLoop) { channel in
-      launchers.begin()
-      try channel.pipeline.syncOperations.addHandler(ControlHandler(server: server) { launchers.end() })
-    }
+    try await door.openControl(for: server)
+    await peers?.start(for: server.cache)
     await server.firstLease()
-    _ = try await listen(ServerOptions.crshDescriptor, on: group) { channel in
-      let gate = ReadGate()
-      try channel.pipeline.syncOperations.addHandlers([gate, CRSHHandler(server: server, gate: gate)])
-    }
-    let guardian = LoopbackGuard(endpoint: endpoint)
-    _ = try await listen(ServerOptions.httpDescriptor, on: group) { channel in
-      let gate = ReadGate()
-      try channel.pipeline.syncOperations.addHandlers([
-        gate, ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
-        HTTPHandler(server: server, guardian: guardian, gate: gate),
-      ])
-    }
+    try await door.openStorageHelper(for: server)
+    try await door.openHTTP(for: server)
     server.removeAbandonedTemporaries()
     if server.cache.isUncounted { server.startCollecting() }
     server.collectIfNeeded()
+    let watch = Task { await door.watch(for: server) }
     await lifecycle.run()
+    watch.cancel()
+    await peers?.stop()
   }
 
   /// The limit is the first build's; a server has a descriptor for each tool that is running.
@@ -89,27 +80,11 @@ package struct CacheServer: Sendable {
   private func openStore() throws -> CacheStore {
     let directory = options.parameters.cacheDirectory
     do {
-      return try CacheStore(directory: directory, maxSize: options.parameters.maxSize)
+      let scope = options.peerSettings.flatMap(PeerNetwork.scope) ?? .private
+      return try CacheStore(directory: directory, maxSize: options.parameters.maxSize, scope: scope)
     } catch {
       throw StartFailure(description: "the cache in \(directory) cannot be opened: \(error)")
     }
-  }
-
-  private func listen(
-    _ descriptor: CInt, on group: any EventLoopGroup, connect: @escaping @Sendable (any Channel) throws -> Void
-  ) async throws -> any Channel {
-    try await ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: Self.backlog)
-      .childChannelOption(
-        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: 1 << 18)
-      )
-      .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try connect(channel) } }
-      .withBoundSocket(descriptor).get()
-  }
-
-  private static func isConnectionWaiting(on descriptor: CInt) -> Bool {
-    var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    return poll(&request, 1, 0) > 0
   }
 }
 

@@ -2,8 +2,8 @@ import ControlProtocol
 import LayeredCache
 import NIOCore
 
-/// One launcher's connection. The lease it opens lasts until the connection ends, however it ends: a launcher that is
-/// killed gives its lease up without a word.
+/// One launcher's or command's connection. The lease it opens lasts until the connection ends, however it ends: a
+/// launcher that is killed gives its lease up without a word.
 final class ControlHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -12,8 +12,9 @@ final class ControlHandler: ChannelInboundHandler {
   private let onClose: @Sendable () -> Void
   private var line: [UInt8] = []
   private var lease: LeaseRegistry.Lease?
+  private var isLauncher = true
 
-  /// - Parameter onClose: called when the connection has ended.
+  /// - Parameter onClose: called when the connection can no longer have a lease.
   init(server: ServerContext, onClose: @escaping @Sendable () -> Void) {
     self.server = server
     self.onClose = onClose
@@ -36,6 +37,13 @@ final class ControlHandler: ChannelInboundHandler {
   func channelInactive(context: ChannelHandlerContext) {
     closeLease()
     server.reportLauncher()
+    becomeCommand()
+  }
+
+  /// The server need not wait for this connection's end.
+  private func becomeCommand() {
+    guard isLauncher, lease == nil else { return }
+    isLauncher = false
     onClose()
   }
 
@@ -49,19 +57,35 @@ final class ControlHandler: ChannelInboundHandler {
     case ControlMessage.finish:
       answer(.init(ControlMessage.statistics, (lease?.account.current ?? LeaseStatistics()).fields), context)
       closeLease()
+    case ControlMessage.keep:
+      server.lifecycle.report(.kept)
+      becomeCommand()
+      answer(.init(ControlMessage.ready), context)
+    case ControlMessage.stop:
+      becomeCommand()
+      server.lifecycle.report(.stopped(leases: server.leases.count))
+      answer(.init(ControlMessage.stopping, ["leases": String(server.leases.count)]), context)
+    case ControlMessage.status:
+      becomeCommand()
+      answer(.init(ControlMessage.status, server.status.fields), context)
+    case ControlMessage.peers:
+      becomeCommand()
+      answerWithPeers(context)
     default: context.close(promise: nil)
     }
   }
 
   private func openLease(_ message: ControlMessage, _ context: ChannelHandlerContext) {
-    guard lease == nil, let id = message["id"], let process = message["pid"].flatMap({ Int32($0) }) else {
+    guard isLauncher, lease == nil, let id = message["id"], let process = message["pid"].flatMap({ Int32($0) }) else {
       return context.close(promise: nil)
     }
     let linger = Duration.milliseconds(message["linger"].flatMap { Int64($0) } ?? 0)
-    let lease = LeaseRegistry.Lease(id: id, process: process, linger: linger, account: StatisticsAccount())
+    let account = StatisticsAccount(excluding: message["peers"] == "0" ? [.peers] : [])
+    let lease = LeaseRegistry.Lease(id: id, process: process, linger: linger, account: account)
     self.lease = lease
     server.leases.open(lease)
     server.lifecycle.report(.leaseOpened)
+    server.peers?.buildBegins()
     answer(.init(ControlMessage.ready), context)
   }
 
@@ -70,6 +94,15 @@ final class ControlHandler: ChannelInboundHandler {
     self.lease = nil
     server.leases.close(id: lease.id)
     server.lifecycle.report(.leaseClosed(linger: lease.linger, remaining: server.leases.count))
+  }
+
+  private func answerWithPeers(_ context: ChannelHandlerContext) {
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    let server = server
+    context.eventLoop.makeFutureWithTask { await server.peers?.report() ?? [] }.whenSuccess { peers in
+      let (handler, context) = this.value
+      for message in peers.map(\.message) + [ControlMessage(ControlMessage.end)] { handler.answer(message, context) }
+    }
   }
 
   private func answer(_ message: ControlMessage, _ context: ChannelHandlerContext) {

@@ -1,4 +1,5 @@
 import CacheStore
+import ChannelSupport
 import ControlProtocol
 import LayeredCache
 import NIOCore
@@ -27,13 +28,10 @@ struct EntrySender {
 
   /// Up to here one read and one check cost less than a second system call to the socket.
   static let wholeLimit: UInt64 = 1 << 17
-  /// Piece of a large body: a bound on memory per connection, and on how long an event loop is busy with it.
-  private static let pieceSize = 1 << 18
-
   /// Writes what `head` makes of the body's size, and the body, and flushes. The result comes when all has been handed
   /// to the socket, or, for small bodies, to the channel. To be called on the channel's event loop.
   func answer(
-    _ key: CacheKey, for account: StatisticsAccount, head: (UInt64) -> ByteBuffer
+    _ key: CacheKey, for account: StatisticsAccount, head: @escaping (UInt64) -> ByteBuffer
   ) -> EventLoopFuture<Result> {
     let removals = server.cache.removals
     if let recent = server.recent.find(key, removals: removals) {
@@ -43,14 +41,46 @@ struct EntrySender {
       channel.writeAndFlush(recent.body, promise: nil)
       return channel.eventLoop.makeSucceededFuture(.sent)
     }
-    guard let entry = server.cache.lookup(key, for: account) else {
+    if let entry = server.cache.lookup(key, for: account) {
+      return send(entry, from: nil, for: account, head: head(entry.size), removals: removals)
+    }
+    guard let fetch = server.cache.fetch(key, for: account, on: channel.eventLoop) else {
+      _ = server.cache.finishLookup(key, fetched: nil, for: account)
       return channel.eventLoop.makeSucceededFuture(.missing)
     }
+    let this = NIOLoopBound((self, head), eventLoop: channel.eventLoop)
+    return fetch.flatMap { fetched in
+      let (sender, head) = this.value
+      if let fetched, let body = fetched.body {
+        sender.send(fetched, body, of: key, for: account, head: head(fetched.size))
+        return sender.channel.eventLoop.makeSucceededFuture(.sent)
+      }
+      guard let entry = sender.server.cache.finishLookup(key, fetched: fetched, for: account) else {
+        return sender.channel.eventLoop.makeSucceededFuture(.missing)
+      }
+      return sender.send(
+        entry, from: fetched, for: account, head: head(entry.size), removals: sender.server.cache.removals)
+    }
+  }
+
+  private func send(
+    _ fetched: FetchedEntry, _ body: ByteBuffer, of key: CacheKey, for account: StatisticsAccount, head: ByteBuffer
+  ) {
+    server.cache.finishLookup(key, with: fetched, for: account)
+    server.recent.insert(key, body: body, duration: fetched.duration, removals: server.cache.removals)
+    var buffer = head
+    buffer.writeImmutableBuffer(body)
+    channel.writeAndFlush(buffer, promise: nil)
+  }
+
+  private func send(
+    _ entry: OpenEntry, from source: FetchedEntry?, for account: StatisticsAccount, head: ByteBuffer, removals: Int64
+  ) -> EventLoopFuture<Result> {
     server.transfers.begin()
     let (server, loopEntry) = (server, NIOLoopBound(entry, eventLoop: channel.eventLoop))
-    return send(entry, head: head(entry.size), removals: removals).map { result in
+    return send(entry, head: head, removals: removals).map { result in
       server.transfers.end()
-      if result != .sent { server.cache.retract(loopEntry.value, for: account) }
+      if result != .sent { server.cache.retract(loopEntry.value, from: source, for: account) }
       return result
     }
   }
@@ -62,7 +92,7 @@ struct EntrySender {
     guard let blob = entry.blob else { return channel.eventLoop.makeSucceededFuture(.missing) }
     if isVerified, let file = Self.duplicate(blob) { return sendFile(file, size: Int(entry.size), head: head) }
     channel.write(head, promise: nil)
-    return PieceSender(entry: entry, blob: blob, channel: channel).start(pieceSize: Self.pieceSize)
+    return BodySender(entry: entry, blob: blob, channel: channel).start().map { $0 ? .sent : .broken }
   }
 
   private func sendWhole(_ entry: OpenEntry, head: ByteBuffer, removals: Int64) -> EventLoopFuture<Result> {
@@ -112,55 +142,5 @@ struct EntrySender {
   private func setCork(_ value: Int) {
     try? channel.syncOptions?.setOption(
       ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_CORK)), value: value)
-  }
-}
-
-/// Reads, checks and sends a large body piece by piece, one piece in flight. Used on the channel's event loop only.
-private final class PieceSender {
-  private let entry: OpenEntry
-  private let blob: OpenBlob
-  private let channel: any Channel
-  private let checksum = Checksum.Stream()
-  private let done: EventLoopPromise<EntrySender.Result>
-  private var offset: UInt64 = 0
-
-  init(entry: OpenEntry, blob: OpenBlob, channel: any Channel) {
-    self.entry = entry
-    self.blob = blob
-    self.channel = channel
-    done = channel.eventLoop.makePromise()
-  }
-
-  func start(pieceSize: Int) -> EventLoopFuture<EntrySender.Result> {
-    sendNext(pieceSize)
-    return done.futureResult
-  }
-
-  private func sendNext(_ pieceSize: Int) {
-    let count = Int(min(UInt64(pieceSize), entry.size - offset))
-    var piece = channel.allocator.buffer(capacity: count)
-    var isRead = false
-    piece.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
-      let part = UnsafeMutableRawBufferPointer(rebasing: space[..<count])
-      isRead = blob.read(at: offset, into: part)
-      if isRead { checksum.update(UnsafeRawBufferPointer(part)) }
-      return isRead ? count : 0
-    }
-    offset += UInt64(count)
-    let isLast = offset == entry.size
-    guard isRead, !isLast || checksum.value == entry.record.checksum else {
-      entry.reportDamage()
-      channel.close(promise: nil)
-      return done.succeed(.broken)
-    }
-    if isLast { entry.reportVerified() }
-    let this = NIOLoopBound(self, eventLoop: channel.eventLoop)
-    channel.writeAndFlush(piece).whenComplete { result in
-      switch result {
-      case .failure: this.value.done.succeed(.broken)
-      case .success where isLast: this.value.done.succeed(.sent)
-      case .success: this.value.sendNext(pieceSize)
-      }
-    }
   }
 }

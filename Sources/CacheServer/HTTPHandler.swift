@@ -1,4 +1,6 @@
 import CacheStore
+import ChannelSupport
+import Cryptography
 import FrontEnds
 import LayeredCache
 import NIOCore
@@ -136,7 +138,7 @@ final class HTTPHandler: ChannelInboundHandler {
     case .storing(let writer):
       let outcome = writer.commit(duration: clock.takeDuration(), mode: .replace)
       server.transfers.end()
-      if let account { server.cache.record(outcome, for: account) }
+      server.cache.record(outcome, of: writer.key, for: account)
       server.collectIfNeeded()
       // A tool that is told of a failure stops asking, so it is not told.
       write(HTTPAnswer.stored.bytes(isKeptAlive: isKeptAlive) ?? "", context)

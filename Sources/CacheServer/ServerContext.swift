@@ -1,8 +1,15 @@
+import ChannelSupport
 import ControlProtocol
 import LayeredCache
 import NIOCore
 import NIOPosix
 import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 /// What every connection of this server shares.
 final class ServerContext: Sendable {
@@ -11,19 +18,31 @@ final class ServerContext: Sendable {
   let lifecycle: ServerLifecycle
   let transfers: ActivityCount
   let recent = RecentBodies()
+  /// nil: off.
+  let peers: PeerSide?
+  private let start = ContinuousClock.now
   private let workers: NIOThreadPool
   private let isCollecting = Atomic<Bool>(false)
   private let launcherHeard = AsyncStream<Void>.makeStream()
 
   init(
     cache: LayeredCache, leases: LeaseRegistry, lifecycle: ServerLifecycle, transfers: ActivityCount,
-    workers: NIOThreadPool
+    workers: NIOThreadPool, peers: PeerSide?
   ) {
     self.cache = cache
     self.leases = leases
     self.lifecycle = lifecycle
     self.transfers = transfers
     self.workers = workers
+    self.peers = peers
+  }
+
+  var status: ServerStatus {
+    let (seconds, attoseconds) = (ContinuousClock.now - start).components
+    return ServerStatus(
+      version: fabrikVersion, process: getpid(),
+      uptimeMilliseconds: seconds * 1000 + attoseconds / 1_000_000_000_000_000, isDaemon: lifecycle.isDaemon,
+      leases: leases.count, peers: PeerStatus(fields: peers?.statusFields ?? [:]))
   }
 
   /// Reports that a launcher's first message has been handled, or that it went away without one.

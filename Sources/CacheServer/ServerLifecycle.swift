@@ -1,4 +1,6 @@
+import ChannelSupport
 import ControlProtocol
+import Synchronization
 import SystemPackage
 import SystemSupport
 
@@ -8,28 +10,39 @@ import SystemSupport
   import Darwin
 #endif
 
-/// Decides when an ephemeral server ends: a while after its last lease, and not in the middle of a transfer.
+/// Decides when the server ends: an ephemeral one a while after its last lease and its last transfer, a daemon when it is
+/// told to.
 actor ServerLifecycle {
   enum Event: Sendable {
     case leaseOpened
     case leaseClosed(linger: Duration, remaining: Int)
     case lingerElapsed(generation: Int)
+    /// The server is a daemon from now on.
+    case kept
+    /// It is to end, after the builds that use it.
+    case stopped(leases: Int)
+    /// It is to end now.
+    case terminated
   }
 
   private enum State: Equatable {
-    /// Somebody holds a lease, or the first has not come yet.
+    /// Somebody holds a lease, or the first has not come yet, or nobody needs to.
     case serving
-    case lingering(generation: Int)
+    case lingering
     case ended
   }
 
   private let instance: ServerInstance
+  private let claim: SocketClaim
   /// Runs where connections are accepted; true when none is open or waiting to be accepted.
   private let isQuiet: @Sendable () async -> Bool
   private let transfers: ActivityCount
   private var state = State.serving
   private var generation = 0
+  private var linger = Duration.zero
   private var lingeringSince = ContinuousClock.now
+  private var isStopping = false
+  private let kept = Atomic<Bool>(false)
 
   private let events: AsyncStream<Event>
   private nonisolated let continuation: AsyncStream<Event>.Continuation
@@ -38,18 +51,35 @@ actor ServerLifecycle {
   private static let patience = Duration.seconds(30)
   /// Transfers keep a lingering server alive, but not longer than this.
   private static let lingerCap = Duration.seconds(3600)
+  /// Transfers put off the end of a server that was told to stop, but not longer than this.
+  private static let stopCap = Duration.seconds(5)
   /// How soon to look again when the end had to be put off.
   private static let retryInterval = Duration.milliseconds(50)
+  /// A launcher holds the lock for a millisecond or two.
+  private static let lockAttempts = 20
 
-  init(instance: ServerInstance, transfers: ActivityCount, isQuiet: @escaping @Sendable () async -> Bool) {
+  init(
+    instance: ServerInstance, claim: SocketClaim, transfers: ActivityCount,
+    isQuiet: @escaping @Sendable () async -> Bool
+  ) {
     self.instance = instance
+    self.claim = claim
     self.transfers = transfers
     self.isQuiet = isQuiet
     (events, continuation) = AsyncStream.makeStream()
   }
 
+  /// Whether this is a daemon.
+  nonisolated var isDaemon: Bool { kept.load(ordering: .sequentiallyConsistent) }
+
   /// Reports an event; in order when called from one thread.
   nonisolated func report(_ event: Event) {
+    switch event {
+    // At once: whoever asked is told so before the event has its turn.
+    case .kept: kept.store(true, ordering: .sequentiallyConsistent)
+    case .stopped: kept.store(false, ordering: .sequentiallyConsistent)
+    default: break
+    }
     continuation.yield(event)
   }
 
@@ -64,20 +94,30 @@ actor ServerLifecycle {
 
   private func handle(_ event: Event) async {
     switch event {
-    case .leaseOpened:
+    case .leaseOpened, .kept:
       generation += 1
       state = .serving
+      if case .kept = event { isStopping = false }
     case .leaseClosed(let linger, let remaining):
-      guard remaining == 0 else { return }
-      generation += 1
-      lingeringSince = .now
-      state = .lingering(generation: generation)
-      if linger == .zero { return await endIfQuiet() }
-      elapse(after: linger)
+      guard remaining == 0, !isDaemon else { return }
+      await beginLinger(isStopping ? .zero : linger)
+    case .stopped(let leases):
+      isStopping = true
+      if leases == 0 { await beginLinger(.zero) }
     case .lingerElapsed(let generation):
       guard generation == self.generation else { return }
-      await endIfQuiet()
+      await endIfIdle()
+    case .terminated: await endNow()
     }
+  }
+
+  private func beginLinger(_ linger: Duration) async {
+    generation += 1
+    self.linger = linger
+    lingeringSince = .now
+    state = .lingering
+    if linger == .zero { return await endIfIdle() }
+    elapse(after: linger)
   }
 
   private func elapse(after delay: Duration) {
@@ -88,11 +128,21 @@ actor ServerLifecycle {
     }
   }
 
-  /// Ends, unless a transfer is under way or a launcher is about to join. A launcher connects while it holds the lock, so
-  /// with the lock in hand and nothing waiting, nobody can be on the way.
+  /// Ends when no transfer is under way and the last is long enough ago, or when this has taken too long.
+  private func endIfIdle() async {
+    let lingered = ContinuousClock.now - lingeringSince
+    if lingered < (isStopping ? Self.stopCap : Self.lingerCap) {
+      if transfers.current > 0 { return elapse(after: Self.retryInterval) }
+      let rest = linger - transfers.idleTime
+      if rest > .zero { return elapse(after: rest) }
+    }
+    await endIfQuiet()
+  }
+
+  /// Ends, unless a launcher is about to join. A launcher connects while it holds the lock, so with the lock in hand and
+  /// nothing waiting, nobody can be on the way.
   private func endIfQuiet() async {
-    let isBusy = transfers.current > 0 && ContinuousClock.now - lingeringSince < Self.lingerCap
-    guard !isBusy, let lock = try? FileDescriptor.open(instance.lock, .readWrite, options: .closeOnExec) else {
+    guard let lock = takeLock() else {
       if !FileSystem.exists(instance.lock) {
         // Somebody removed the runtime directory: nobody can find this server any more.
         state = .ended
@@ -101,10 +151,31 @@ actor ServerLifecycle {
       return elapse(after: Self.retryInterval)
     }
     defer { try? lock.close() }
-    guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0, await isQuiet() else {
-      return elapse(after: Self.retryInterval)
-    }
-    for socket in [instance.controlSocket, instance.crshSocket] { try? FileSystem.remove(socket) }
+    guard await isQuiet() else { return elapse(after: Self.retryInterval) }
+    // Somebody may have had the last word meanwhile.
+    guard !isDaemon else { return }
+    claim.removeSockets()
     state = .ended
+  }
+
+  /// Ends whoever is connected.
+  private func endNow() async {
+    for _ in 0..<Self.lockAttempts {
+      if let lock = takeLock() {
+        claim.removeSockets()
+        try? lock.close()
+        break
+      }
+      guard FileSystem.exists(instance.lock) else { break }
+      try? await Task.sleep(for: Self.retryInterval)
+    }
+    state = .ended
+  }
+
+  private func takeLock() -> FileDescriptor? {
+    guard let lock = try? FileDescriptor.open(instance.lock, .readWrite, options: .closeOnExec) else { return nil }
+    if flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 { return lock }
+    try? lock.close()
+    return nil
   }
 }

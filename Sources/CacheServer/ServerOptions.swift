@@ -1,20 +1,39 @@
 package import ControlProtocol
-import SystemPackage
+package import SystemPackage
 
-/// What a launcher gives a server it starts, as arguments: nothing secret, so it may be seen in a process list.
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What a launcher gives a server it starts: as arguments, what everybody may see in a list of processes; through a
+/// pipe, the rest.
 ///
-/// The listening sockets are descriptors 3 (control), 4 (storage helper) and 5 (HTTP).
-package struct ServerOptions: Sendable, Equatable {
+/// The listening sockets are descriptors 3 (control), 4 (storage helper) and 5 (HTTP); the pipe is descriptor 6.
+package struct ServerOptions: Sendable {
   package let instance: ServerInstance
   package let parameters: ServerInstance.Parameters
+  /// `$XDG_DATA_HOME/fabrik` of the user; nil when the launcher did not say.
+  package let dataDirectory: FilePath?
+  /// The D-Bus address of the user's session; nil when there is none.
+  package let sessionBus: String?
+
+  /// nil: off.
+  package var peerSettings: PeerSettings? { parameters.peers }
 
   /// Inherited listening sockets.
   package static let controlDescriptor: CInt = 3
   package static let crshDescriptor: CInt = 4
   package static let httpDescriptor: CInt = 5
+  private static let configurationDescriptor: CInt = 6
 
-  /// - Parameter arguments: without the program's name; nil when they are not what ``ServerInstance/arguments`` makes.
-  package init?(arguments: [String]) {
+  /// nil when the arguments are not a launcher's.
+  ///
+  /// - Parameters:
+  ///   - arguments: without the program's name.
+  ///   - configuration: what came through the pipe.
+  package init?(arguments: [String], configuration: @autoclosure () -> ServerConfiguration = inheritedConfiguration()) {
     var values: [String: String] = [:]
     var rest = arguments[...]
     while let name = rest.popFirst() {
@@ -25,10 +44,30 @@ package struct ServerOptions: Sendable, Equatable {
       return nil
     }
     instance = ServerInstance(directory: FilePath(directory))
-    parameters = .init(cacheDirectory: FilePath(cache), maxSize: UInt64(size))
+    let configuration = configuration()
+    parameters = .init(cacheDirectory: FilePath(cache), maxSize: UInt64(size), peers: configuration.peers)
+    dataDirectory = configuration.dataDirectory
+    sessionBus = configuration.sessionBus
   }
 
-  package static func == (left: ServerOptions, right: ServerOptions) -> Bool {
-    left.instance.directory == right.instance.directory && left.parameters == right.parameters
+  /// Reads and closes the pipe. Without one, or with nonsense in it, everything is off.
+  package static func inheritedConfiguration() -> ServerConfiguration {
+    var status = stat()
+    guard fstat(configurationDescriptor, &status) == 0, status.st_mode & S_IFMT == S_IFIFO else { return .init() }
+    let pipe = FileDescriptor(rawValue: configurationDescriptor)
+    var line: [UInt8] = []
+    try? pipe.closeAfter {
+      // The launcher has written all of it and closed its end before this program was started.
+      while line.count <= ControlMessage.maximumLength {
+        let count = try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
+          let count = try pipe.read(into: buffer)
+          line.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+          return count
+        }
+        if count == 0 { break }
+      }
+    }
+    let message = ControlMessage(line: line.prefix { $0 != UInt8(ascii: "\n") })
+    return message.flatMap(ServerConfiguration.init(message:)) ?? .init()
   }
 }

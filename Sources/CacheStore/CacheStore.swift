@@ -62,6 +62,25 @@ package final class CacheStore: Sendable {
 
   /// Looks an entry up. nil is a miss: there is none, or it was damaged and is now gone.
   package func lookup(_ key: CacheKey) -> OpenEntry? {
+    lookupShared(key) ?? (scope == .private ? nil : adopt(key))
+  }
+
+  /// Looks up what is in the store's scope already: for others than this user, who is not to learn what is private.
+  package func lookupShared(_ key: CacheKey) -> OpenEntry? {
+    find(key, in: scope)
+  }
+
+  /// An entry that was made while the user built outside of the team: asked for by a build of the team, it becomes the
+  /// team's as well.
+  private func adopt(_ key: CacheKey) -> OpenEntry? {
+    guard let found = find(key, in: .private) else { return nil }
+    var record = found.record
+    record.scope = scope
+    // The body's checksum was taken of bytes that are checked whenever they are handed out; a failure is a miss.
+    return (try? publish(record, mode: .keepFirst)) == nil ? nil : find(key, in: scope)
+  }
+
+  private func find(_ key: CacheKey, in scope: Scope) -> OpenEntry? {
     let path = layout.entry(key, scope: scope)
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return nil }
@@ -103,9 +122,31 @@ package final class CacheStore: Sendable {
     return OpenEntry(record: record, content: .blob(blob), store: self)
   }
 
+  /// Four bytes that stand for a key of this store's scope, the same on every machine of the team: the beginning of the
+  /// hash that its entry's file is named after.
+  package func fingerprint(of key: CacheKey) -> UInt32 {
+    UInt32(truncatingIfNeeded: StoreLayout.hash(of: key, scope: scope).high >> 32)
+  }
+
+  /// Calls `body` with the fingerprint of each entry of this store's scope. Reads directories only: about half a second
+  /// for a million entries. Blocks.
+  package func forEachFingerprint(_ body: (UInt32) -> Void) {
+    for shard in layout.shards(of: scope) {
+      try? FileSystem.forEachEntry(of: shard) { name in
+        let digits = UnsafeBufferPointer(start: name, count: 8).map { UInt8(bitPattern: $0) }
+        guard let bytes = Hex.decode(digits) else { return }
+        body(bytes.reduce(0) { $0 << 8 | UInt32($1) })
+      }
+    }
+  }
+
+  /// How many entries there are, of all scopes; changes with every store or removal by any process.
+  package var entryCount: Int64 { usage[.entries] }
+
   /// Removes an entry; false when there is none. Its blob stays until it is evicted: others may share it.
   package func remove(_ key: CacheKey) -> Bool {
-    removeFile(layout.entry(key, scope: scope), of: .entries) > 0
+    // Both, or a lookup would adopt it again.
+    [scope, .private].map { removeFile(layout.entry(key, scope: $0), of: .entries) }.contains { $0 > 0 }
   }
 
   /// How stale a file's access time may become, in milliseconds. Coarse, because each update dirties an inode; fine enough, because

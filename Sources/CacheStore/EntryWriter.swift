@@ -24,11 +24,13 @@ package final class EntryWriter {
     case stored(bytes: UInt64)
     /// There was an entry already, and the mode was ``Mode/keepFirst``.
     case alreadyThere
+    /// The body is not the one that was announced.
+    case mismatch
     case notStored(reason: String)
   }
 
+  package let key: CacheKey
   private let store: CacheStore
-  private let key: CacheKey
   private let digest: any DigestComputing
   private let checksum = Checksum.Stream()
   private var size: UInt64 = 0
@@ -84,9 +86,13 @@ package final class EntryWriter {
   /// - Parameters:
   ///   - duration: how long the tool took to make the body, in milliseconds; nil when not known.
   ///   - origin: empty for this machine.
-  package func commit(duration: UInt32?, origin: String = "", mode: Mode) -> Outcome {
+  ///   - expected: the digest that the body was announced with; any other body is not stored.
+  package func commit(
+    duration: UInt32?, origin: String = "", expecting expected: Digest? = nil, mode: Mode
+  ) -> Outcome {
     if let failure { return .notStored(reason: failure) }
     guard let digest = digest.finish() else { return .notStored(reason: "no digest") }
+    if let expected, expected != digest { return .mismatch }
     var record = EntryRecord(
       key: key, scope: store.scope, digest: digest, size: size, checksum: checksum.value,
       created: store.now(), duration: duration, origin: origin, inlineBody: nil)
@@ -97,7 +103,7 @@ package final class EntryWriter {
         try spill()
         try publishBlob(record.digest)
       }
-      return try publishEntry(record, mode: mode)
+      return try store.publish(record, mode: mode)
     } catch {
       return .notStored(reason: "\(error)")
     }
@@ -156,34 +162,35 @@ package final class EntryWriter {
     var status = stat()
     if stat(path, &status) == 0 { store.verified.insert(VerifiedBlobs.Identity(status, checksum.value)) }
   }
-
-  private func publishEntry(_ record: EntryRecord, mode: Mode) throws -> Outcome {
-    let path = store.layout.entry(record.key, scope: record.scope)
-    try store.step(.createEntryFile)
-    let file = try TemporaryFile(store)
-    let encoded = record.encoded
-    try store.step(.writeEntryFile)
-    try encoded.withUnsafeBytes { try file.write($0) }
-    try store.step(.publishEntry)
-    if try !file.publish(as: path) {
-      if mode == .keepFirst { return .alreadyThere }
-      // Removed and renamed, not replaced: ext4 starts writing a file to disk when it replaces another. In between the
-      // key is a miss.
-      try store.step(.removeOldEntry)
-      store.removeEntry(path)
-      guard try file.publish(as: path) else { return .alreadyThere }
-    }
-    try store.step(.count)
-    store.usage.add(Int64(CacheStore.diskSize(encoded.count)), to: .bytes)
-    store.usage.add(1, to: .entries)
-    return .stored(bytes: size)
-  }
 }
 
 extension CacheStore {
   /// Begins a new entry.
   package func makeWriter(key: CacheKey, digest: any DigestComputing) -> EntryWriter {
     EntryWriter(store: self, key: key, digest: digest)
+  }
+
+  /// Gives a record, whose blob is in place, its name.
+  func publish(_ record: EntryRecord, mode: EntryWriter.Mode) throws -> EntryWriter.Outcome {
+    let path = layout.entry(record.key, scope: record.scope)
+    try step(.createEntryFile)
+    let file = try TemporaryFile(self)
+    let encoded = record.encoded
+    try step(.writeEntryFile)
+    try encoded.withUnsafeBytes { try file.write($0) }
+    try step(.publishEntry)
+    if try !file.publish(as: path) {
+      if mode == .keepFirst { return .alreadyThere }
+      // Removed and renamed, not replaced: ext4 starts writing a file to disk when it replaces another. In between the
+      // key is a miss.
+      try step(.removeOldEntry)
+      removeEntry(path)
+      guard try file.publish(as: path) else { return .alreadyThere }
+    }
+    try step(.count)
+    usage.add(Int64(Self.diskSize(encoded.count)), to: .bytes)
+    usage.add(1, to: .entries)
+    return .stored(bytes: record.size)
   }
 }
 

@@ -12,10 +12,13 @@ package struct ConfigurationError: Error, Equatable, CustomStringConvertible {
 
   package let place: Place
   package let message: String
+  /// What follows when nothing is stopped; nil: the value, or its whole file, counts for nothing.
+  package let consequence: String?
 
-  package init(_ place: Place, _ message: String) {
+  package init(_ place: Place, _ message: String, consequence: String? = nil) {
     self.place = place
     self.message = message
+    self.consequence = consequence
   }
 
   package var description: String {
@@ -24,7 +27,8 @@ package struct ConfigurationError: Error, Equatable, CustomStringConvertible {
 
   /// For a mistake that does not stop anything: the description, and what follows from it.
   package var asIgnored: String {
-    if case .file = place { "\(self); the whole file is ignored" } else { "\(self); it is ignored" }
+    if let consequence { return "\(self); \(consequence)" }
+    return if case .file = place { "\(self); the whole file is ignored" } else { "\(self); it is ignored" }
   }
 }
 

@@ -21,5 +21,21 @@ extension ConfigurationFile {
     # Tools that are not to be cached.
     # tools = { ccache = false }
 
+    [p2p]
+    # Whether builds fetch from other machines of the team, and these from this one. Default: false.
+    # enabled = true
+    # What the machines of the team have in common; 'fabrik p2p secret' makes one.
+    # secret = "${FABRIK_TEAM_SECRET}"
+    # When you are asked whether a peer may fetch: "notify-once", "notify-always" or "always-allow".
+    # consent = "notify-once"
+    # Peers that need not be discovered, by their addresses.
+    # peers = ["10.0.0.2:4711"]
+    # The port on which peers are answered; 0: any.
+    # port = 0
+    # Network interfaces to use; none: all.
+    # interfaces = []
+    # What other machines call this one. Default: the host's name.
+    # name = "desk"
+
     """
 }

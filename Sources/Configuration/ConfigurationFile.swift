@@ -100,7 +100,7 @@ package enum ConfigurationFile {
     }
 
     private mutating func take(_ key: SettingKey, from value: (any TOMLValueConvertible)?) throws(ConfigurationError) {
-      if key == .tools {
+      if key.form == .table {
         guard let tools = value?.table else { throw wrongType(key) }
         for tool in tools.keys {
           let place = place("exec.tools", tool)
@@ -111,21 +111,37 @@ package enum ConfigurationFile {
         }
         return
       }
-      let written: String
-      if let string = value?.string {
-        do {
-          written = try VariableExpansion.expand(string, environment: environment)
-        } catch {
-          throw ConfigurationError(place(key.table, key.name), error.message)
-        }
-      } else if let number = value?.int, key == .maxSize || key == .linger {
-        written = String(number)
-      } else {
-        throw wrongType(key)
-      }
       try layer.set(
-        key, to: written, from: place(key.table, key.name), relativeTo: path.removingLastComponent(),
+        key, to: try text(of: value, for: key), from: place(key.table, key.name),
+        relativeTo: path.removingLastComponent(),
         knownTools: knownTools)
+    }
+
+    /// The value as a variable or flag would give it, with variables expanded.
+    private func text(
+      of value: (any TOMLValueConvertible)?, for key: SettingKey
+    ) throws(ConfigurationError) -> String {
+      if key.form == .list {
+        guard let array = value?.array else { throw wrongType(key) }
+        var items: [String] = []
+        for item in array {
+          guard let string = item.string else { throw wrongType(key) }
+          items.append(try expand(string, for: key))
+        }
+        return items.joined(separator: ",")
+      }
+      if let string = value?.string { return try expand(string, for: key) }
+      if key.form == .textOrNumber, let number = value?.int { return String(number) }
+      if key.form == .textOrSwitch, let isOn = value?.bool { return String(isOn) }
+      throw wrongType(key)
+    }
+
+    private func expand(_ string: String, for key: SettingKey) throws(ConfigurationError) -> String {
+      do {
+        return try VariableExpansion.expand(string, environment: environment)
+      } catch {
+        throw ConfigurationError(place(key.table, key.name), error.message)
+      }
     }
 
     private func wrongType(_ key: SettingKey) -> ConfigurationError {

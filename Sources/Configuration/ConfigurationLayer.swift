@@ -8,6 +8,7 @@ package struct ConfigurationLayer: Sendable {
   package var statistics: Setting<StatisticsMode>?
   package var statisticsFile: Setting<FilePath>?
   package var tools: [String: Setting<Bool>] = [:]
+  package var peers = PeerLayer()
 
   package init() {}
 
@@ -16,6 +17,7 @@ package struct ConfigurationLayer: Sendable {
     _ key: SettingKey, to text: String, from place: ConfigurationError.Place, relativeTo base: FilePath,
     knownTools: [String]
   ) throws(ConfigurationError) {
+    if key.table == SettingKey.peersEnabled.table { return try peers.set(key, to: text, from: place) }
     let wrong = ConfigurationError(place, "\(key.rawValue) takes \(key.expectation), not '\(text)'")
     if text.hasPrefix("~"), key == .cacheDirectory || key == .statisticsFile {
       throw ConfigurationError(place, "'~' is not expanded; write ${HOME}\(text.dropFirst())")
@@ -41,6 +43,7 @@ package struct ConfigurationLayer: Sendable {
       statistics = Setting(mode, from: place)
     case .tools:
       for item in text.split(separator: ",") { try setTool(item, from: place, knownTools: knownTools) }
+    default: break
     }
   }
 

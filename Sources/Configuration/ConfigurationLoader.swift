@@ -30,7 +30,8 @@ package struct ConfigurationLoader: Sendable {
     let paths = StandardPaths(environment: environment)
     var files: [FilePath] = []
     var layers = [flags, variables]
-    if let named = named ?? environment.nonEmpty("FABRIK_CONFIG").map({ FilePath($0) }) {
+    let named = named ?? environment.nonEmpty("FABRIK_CONFIG").map { FilePath($0) }
+    if let named {
       let path = workingDirectory.pushing(named)
       layers.append(try ConfigurationFile.read(path, environment: environment, knownTools: knownTools))
       files.append(path)
@@ -45,9 +46,12 @@ package struct ConfigurationLoader: Sendable {
         }
       }
     }
-    return Result(
-      configuration: FabrikConfiguration(layers: layers, paths: paths, environment: environment),
-      files: files, problems: problems)
+    let configuration = FabrikConfiguration(layers: layers, paths: paths, environment: environment)
+    if let flaw = configuration.peers.flaw {
+      if named != nil, case .file = flaw.place { throw flaw }
+      problems.append(flaw)
+    }
+    return Result(configuration: configuration, files: files, problems: problems)
   }
 
   /// The nearest `.fabrik.toml` at or above the working directory.

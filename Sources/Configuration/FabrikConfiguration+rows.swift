@@ -1,12 +1,20 @@
+import ControlProtocol
 import SystemPackage
 
 extension FabrikConfiguration {
   /// A line of `fabrik config show`.
   package struct Row: Sendable, Equatable {
     package let key: String
+    let form: SettingKey.Form
     package let value: String
     /// The value as it would be written in the file.
-    package var written: String { value.hasPrefix("{") ? value : "\"\(value)\"" }
+    package var written: String {
+      switch form {
+      case .list, .table, .textOrSwitch: value
+      case .textOrNumber where UInt64(value) != nil: value
+      case .text, .textOrNumber: "\"\(value)\""
+      }
+    }
     /// The file and line, variable or flag; `default` otherwise.
     package let origin: String
   }
@@ -21,20 +29,33 @@ extension FabrikConfiguration {
       case .statistics: row(key, statistics, quoted: statistics.value.rawValue)
       case .statisticsFile: row(key, statisticsFile, quoted: statisticsFile.value?.string ?? "")
       case .tools: toolsRow
+      case .peersEnabled: row(key, peers.isEnabled, quoted: "\(peers.isEnabled.value)")
+      case .peersSecret: row(key, peers.secret, quoted: peers.secret.value?.description ?? "")
+      case .peersConsent: row(key, peers.consent, quoted: peers.consent.value.rawValue)
+      case .peersAddresses: row(key, peers.addresses, quoted: Self.list(peers.addresses.value))
+      case .peersPort: row(key, peers.port, quoted: "\(peers.port.value)")
+      case .peersInterfaces: row(key, peers.interfaces, quoted: Self.list(peers.interfaces.value))
+      case .peersName: row(key, peers.name, quoted: peers.name.value)
       }
     }
   }
 
   private var toolsRow: Row {
-    guard !tools.isEmpty else { return Row(key: SettingKey.tools.rawValue, value: "{}", origin: "default") }
+    guard !tools.isEmpty else {
+      return Row(key: SettingKey.tools.rawValue, form: .table, value: "{}", origin: "default")
+    }
     let items = tools.sorted { $0.key < $1.key }
     return Row(
-      key: SettingKey.tools.rawValue,
+      key: SettingKey.tools.rawValue, form: .table,
       value: "{ \(items.map { "\($0.key) = \($0.value.value)" }.joined(separator: ", ")) }",
       origin: items.compactMap(\.value.place?.description).joined(separator: ", "))
   }
 
   private func row<Value>(_ key: SettingKey, _ setting: Setting<Value>, quoted value: String) -> Row {
-    Row(key: key.rawValue, value: value, origin: setting.place?.description ?? "default")
+    Row(key: key.rawValue, form: key.form, value: value, origin: setting.place?.description ?? "default")
+  }
+
+  private static func list(_ items: [String]) -> String {
+    "[\(items.map { "\"\($0)\"" }.joined(separator: ", "))]"
   }
 }

@@ -11,6 +11,7 @@ package struct FabrikConfiguration: Sendable {
   package let statisticsFile: Setting<FilePath?>
   /// Only what was said; a tool that is absent is on.
   package let tools: [String: Setting<Bool>]
+  package let peers: PeerConfiguration
 
   /// - Parameter layers: the strongest first.
   package init(layers: [ConfigurationLayer], paths: StandardPaths, environment: Environment) {
@@ -23,6 +24,7 @@ package struct FabrikConfiguration: Sendable {
     statistics = layers.lazy.compactMap(\.statistics).first ?? Setting(.line)
     let file = layers.lazy.compactMap(\.statisticsFile).first
     statisticsFile = Setting(file?.value, from: file?.place)
+    peers = PeerConfiguration(layers: layers.map(\.peers))
     tools = layers.reversed().reduce(into: [:]) { all, layer in all.merge(layer.tools) { $1 } }
   }
 

@@ -7,6 +7,13 @@ package enum SettingKey: String, CaseIterable, Sendable {
   case statistics = "exec.stats"
   case statisticsFile = "exec.stats_file"
   case tools = "exec.tools"
+  case peersEnabled = "p2p.enabled"
+  case peersSecret = "p2p.secret"
+  case peersConsent = "p2p.consent"
+  case peersAddresses = "p2p.peers"
+  case peersPort = "p2p.port"
+  case peersInterfaces = "p2p.interfaces"
+  case peersName = "p2p.name"
 
   /// The table the key stands in.
   package var table: String { String(rawValue.prefix { $0 != "." }) }
@@ -23,6 +30,28 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .statistics: "FABRIK_STATS"
     case .statisticsFile: "FABRIK_STATS_FILE"
     case .tools: "FABRIK_TOOLS"
+    case .peersEnabled: "FABRIK_P2P_ENABLED"
+    case .peersSecret: "FABRIK_P2P_SECRET"
+    case .peersConsent: "FABRIK_P2P_CONSENT"
+    case .peersAddresses: "FABRIK_P2P_PEERS"
+    case .peersPort: "FABRIK_P2P_PORT"
+    case .peersInterfaces: "FABRIK_P2P_INTERFACES"
+    case .peersName: "FABRIK_P2P_NAME"
+    }
+  }
+
+  /// What a value may be in the file. Text is always fine but for lists and tables: it may be the content of a variable.
+  enum Form {
+    case text, textOrNumber, textOrSwitch, list, table
+  }
+
+  var form: Form {
+    switch self {
+    case .maxSize, .linger, .peersPort: .textOrNumber
+    case .peersEnabled: .textOrSwitch
+    case .peersAddresses, .peersInterfaces: .list
+    case .tools: .table
+    default: .text
     }
   }
 
@@ -34,6 +63,13 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .linger: "a duration, such as \"30s\", \"5m\" or 0"
     case .statistics: "\"none\", \"line\" or \"json\""
     case .tools: "a table of tools, such as { ccache = false }"
+    case .peersEnabled: "true or false"
+    case .peersSecret: "the team's secret, such as \"${FABRIK_TEAM_SECRET}\""
+    case .peersConsent: "\"notify-once\", \"notify-always\" or \"always-allow\""
+    case .peersAddresses: "a list of addresses, such as [\"10.0.0.2:4711\"]"
+    case .peersPort: "a port, or 0 for any"
+    case .peersInterfaces: "a list of network interfaces, such as [\"eth0\"]"
+    case .peersName: "a name of at most 64 characters"
     }
   }
 }

@@ -15,14 +15,28 @@ package struct ControlMessage: Sendable, Equatable {
   /// A longer line is not one of ours; the receiver hangs up.
   package static let maximumLength = 65536
 
+  /// What the launcher hands to the server it starts, through a pipe: ``ServerConfiguration``.
+  package static let configure = "configure"
   /// The first message on a connection: opens a lease that lasts as long as the connection. Fields: `pid`, `id`,
-  /// `linger` (ms).
+  /// `linger` (ms), and `peers=0` for a build that does without peers.
   package static let lease = "lease"
   /// The server's answer to `lease`. Until it has come, no tool's question has been answered.
   package static let ready = "ready"
   /// Ends the lease; the answer is `statistics`, with ``LeaseStatistics``.
   package static let finish = "finish"
   package static let statistics = "statistics"
+  /// Makes the server a daemon, which does not end by itself; the answer is `ready`.
+  package static let keep = "keep"
+  /// Ends the server: at once when no lease is open, else after the last. The answer is `stopping`, with their number
+  /// as `leases`; the connection ends with the server.
+  package static let stop = "stop"
+  package static let stopping = "stopping"
+  /// Asks how the server is; the answer is a `status`, with ``ServerStatus``.
+  package static let status = "status"
+  /// Asks for the peers; the answer is a `peer` for each, with ``PeerReport``, and an `end`.
+  package static let peers = "peers"
+  package static let peer = "peer"
+  package static let end = "end"
 
   package subscript(name: String) -> String? { fields[name] }
 

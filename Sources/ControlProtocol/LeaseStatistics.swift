@@ -11,6 +11,20 @@ package struct LeaseStatistics: Sendable, Equatable {
     }
   }
 
+  /// What one peer gave.
+  package struct Peer: Sendable, Equatable {
+    /// As it calls itself.
+    package var name: String
+    package var hits: Int
+    package var bytes: Int64
+
+    package init(name: String, hits: Int = 0, bytes: Int64 = 0) {
+      self.name = name
+      self.hits = hits
+      self.bytes = bytes
+    }
+  }
+
   /// Reads that tools asked for. A compile job through ccache makes two: its manifest and its result.
   package var lookups = 0
   package var hits: [CacheLayerName: Int] = [:]
@@ -24,6 +38,8 @@ package struct LeaseStatistics: Sendable, Equatable {
   /// What tools waited for layers beyond this machine, in milliseconds.
   package var waitedMilliseconds: Int64 = 0
   package var tools: [String: Tool] = [:]
+  /// By the peer's identifier.
+  package var peers: [String: Peer] = [:]
 
   package init() {}
 
@@ -46,6 +62,7 @@ extension LeaseStatistics {
     for (layer, count) in hits { fields["hits.\(layer.rawValue)"] = String(count) }
     for (layer, count) in bytes { fields["bytes.\(layer.rawValue)"] = String(count) }
     for (name, tool) in tools { fields["tool.\(name)"] = "\(tool.lookups):\(tool.hits)" }
+    for (id, peer) in peers { fields["peer.\(id)"] = "\(peer.hits):\(peer.bytes):\(peer.name)" }
     return fields
   }
 
@@ -65,6 +82,12 @@ extension LeaseStatistics {
     for (name, value) in fields where name.hasPrefix("tool.") {
       let counts = value.split(separator: ":").map { Int($0) ?? 0 }
       if counts.count == 2 { tools[String(name.dropFirst(5))] = Tool(lookups: counts[0], hits: counts[1]) }
+    }
+    for (name, value) in fields where name.hasPrefix("peer.") {
+      // The name comes last: it may hold anything.
+      let parts = value.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+      guard parts.count == 3, let hits = Int(parts[0]), let bytes = Int64(parts[1]) else { continue }
+      peers[String(name.dropFirst(5))] = Peer(name: String(parts[2]), hits: hits, bytes: bytes)
     }
   }
 }

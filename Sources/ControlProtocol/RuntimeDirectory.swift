@@ -7,8 +7,9 @@ package import SystemSupport
   import Darwin
 #endif
 
-/// The directory of this user's sockets: `$XDG_RUNTIME_DIR/fabrik`, else `/tmp/fabrik-UID`. Whoever can enter it can use
-/// the cache, so it must belong to this user and be closed to all others.
+/// The directory of this user's sockets: `$XDG_RUNTIME_DIR/fabrik`, `/run/user/UID/fabrik` where the variable is not set
+/// (under cron, or `ssh` without a session), else `/tmp/fabrik-UID`. Whoever can enter it can use the cache, so it must
+/// belong to this user and be closed to all others.
 package struct RuntimeDirectory: Sendable {
   package let path: FilePath
 
@@ -20,11 +21,15 @@ package struct RuntimeDirectory: Sendable {
   /// Makes the directory, or checks the one that is there. A runtime directory of another user (as under `sudo`) is
   /// passed over.
   package init(environment: Environment) throws(Unusable) {
-    var candidates = [FilePath("/tmp/fabrik-\(geteuid())")]
-    if let runtime = environment.absolutePath("XDG_RUNTIME_DIR") {
-      candidates.insert(runtime.appending("fabrik"), at: 0)
-    }
-    try self.init(candidates: candidates)
+    try self.init(candidates: Self.candidates(environment: environment))
+  }
+
+  /// - Parameter sessions: the directory of the login sessions' runtime directories, each named by its user's number.
+  static func candidates(environment: Environment, sessions: FilePath = "/run/user") -> [FilePath] {
+    let session = sessions.appending("\(geteuid())")
+    let isOurs = (try? FileSystem.status(session))?.st_uid == geteuid()
+    let places = [environment.absolutePath("XDG_RUNTIME_DIR"), isOurs ? session : nil]
+    return places.compactMap { $0?.appending("fabrik") } + [FilePath("/tmp/fabrik-\(geteuid())")]
   }
 
   /// Takes the first candidate that can be used.
@@ -47,7 +52,8 @@ package struct RuntimeDirectory: Sendable {
     throw Unusable(description: reasons.joined(separator: "; "))
   }
 
-  private static func prepare(_ path: FilePath) throws {
+  /// Makes a directory for this user alone, or checks the one that is there. Throws an `Errno` or ``Unusable``.
+  package static func prepare(_ path: FilePath) throws {
     if path.withPlatformString({ mkdir($0, 0o700) }) != 0, errno != EEXIST { throw Errno(rawValue: errno) }
     // lstat: a link that somebody else put into /tmp must not be followed.
     let status = try FileSystem.status(path, followingLinks: false)

@@ -9,15 +9,18 @@ package struct ServerInstance: Sendable {
     package let cacheDirectory: FilePath
     /// Bytes; nil: the store's own choice.
     package let maxSize: UInt64?
+    /// nil: off.
+    package let peers: PeerSettings?
 
-    package init(cacheDirectory: FilePath, maxSize: UInt64?) {
+    package init(cacheDirectory: FilePath, maxSize: UInt64?, peers: PeerSettings? = nil) {
       self.cacheDirectory = cacheDirectory
       self.maxSize = maxSize
+      self.peers = peers
     }
   }
 
   /// Raised when launcher and server would no longer understand each other.
-  package static let protocolVersion = 1
+  package static let protocolVersion = 2
 
   package let directory: FilePath
 
@@ -25,9 +28,13 @@ package struct ServerInstance: Sendable {
     self.directory = directory
   }
 
-  package init(runtime: RuntimeDirectory, parameters: Parameters) {
+  /// - Parameter salt: of ``InstanceSalt``, wherever there are peers.
+  package init(runtime: RuntimeDirectory, parameters: Parameters, salt: String = "") {
     let size = parameters.maxSize.map { "\($0)" } ?? "auto"
-    let identity = Array("\(Self.protocolVersion)|\(fabrikVersion)|\(size)|".utf8) + parameters.cacheDirectory.bytes
+    var identity = Array("\(Self.protocolVersion)|\(fabrikVersion)|\(size)|".utf8) + parameters.cacheDirectory.bytes
+    if let peers = parameters.peers {
+      identity += Array("\0\(salt)\0".utf8) + ControlMessage(ControlMessage.configure, peers.fields).encoded
+    }
     directory = runtime.path.appending(ShortHash.name(of: identity))
   }
 

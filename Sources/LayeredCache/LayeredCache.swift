@@ -1,27 +1,130 @@
 package import CacheStore
 import ControlProtocol
+package import NIOCore
+import Synchronization
 
 /// What front ends ask: the layers in their order, with every answer counted for the lease that asked.
 ///
 /// A caller sees a hit or a miss, never an error. The local store is asked on the calling thread: an answer from the
-/// page cache takes less time than a switch to another thread.
+/// page cache takes less time than a switch to another thread. Other layers are asked only for what the local store
+/// does not have; what they give is put there first.
 package final class LayeredCache: Sendable {
   private let local: CacheStore
+  private let remote = Mutex<[any CacheLayer]>([])
+  /// Keys that are being fetched: who asks for one of them waits for the same answer.
+  private let flights = Mutex<[CacheKey: EventLoopFuture<FetchedEntry?>]>([:])
+  /// Tells other machines of what has been stored here.
+  private let observer = Mutex<StoreObserver?>(nil)
+
+  /// A closure by itself would be wrapped in one more thunk each time it is taken out of the mutex.
+  private struct StoreObserver: Sendable {
+    let body: @Sendable (CacheKey) -> Void
+  }
 
   package init(local: CacheStore) {
     self.local = local
   }
 
-  /// Looks up a key for a tool and counts the answer.
+  /// Adds a layer behind those that are there.
+  package func add(_ layer: any CacheLayer) {
+    remote.withLock { $0.append(layer) }
+  }
+
+  /// Calls `body` with the key of each entry that is stored from now on.
+  package func onStore(_ body: @escaping @Sendable (CacheKey) -> Void) {
+    observer.withLock { $0 = StoreObserver(body: body) }
+  }
+
+  /// Looks a key up in the local store for a tool. A hit is counted; a miss is not, since other layers may have it.
   package func lookup(_ key: CacheKey, for account: StatisticsAccount) -> OpenEntry? {
-    let entry = local.lookup(key)
-    account.record(tool: key.namespace, hit: entry.map(Self.hit))
+    guard let entry = local.lookup(key) else { return nil }
+    account.record(tool: key.namespace, hit: Self.hit(entry, from: nil))
     return entry
   }
 
-  private static func hit(_ entry: OpenEntry) -> StatisticsAccount.Hit {
-    .init(layer: .local, bytes: entry.size, duration: entry.record.duration)
+  private static func hit(_ entry: OpenEntry, from source: FetchedEntry?) -> StatisticsAccount.Hit {
+    .init(
+      layer: source?.layer ?? .local, bytes: entry.size, duration: entry.record.duration, peer: source?.peer)
   }
+
+  private static func hit(_ fetched: FetchedEntry) -> StatisticsAccount.Hit {
+    .init(layer: fetched.layer, bytes: fetched.size, duration: fetched.duration, peer: fetched.peer)
+  }
+
+  // MARK: - Other layers
+
+  /// Fetches what the local store does not have; nil when it is not worth asking anybody. The answer comes on `loop`.
+  /// The lookup ends with ``finishLookup(_:fetched:for:)``, or ``finishLookup(_:with:for:)``.
+  package func fetch(
+    _ key: CacheKey, for account: StatisticsAccount, on loop: any EventLoop
+  ) -> EventLoopFuture<FetchedEntry?>? {
+    let layers = remote.withLock { $0 }.filter { account.admits($0.name) }
+    guard layers.contains(where: { $0.mayHold(key) || $0.settling(on: loop) != nil }) else { return nil }
+    return fetch(key, from: layers[...], for: account, on: loop)
+  }
+
+  private func fetch(
+    _ key: CacheKey, from layers: ArraySlice<any CacheLayer>, for account: StatisticsAccount, on loop: any EventLoop
+  ) -> EventLoopFuture<FetchedEntry?> {
+    guard let layer = layers.first else { return loop.makeSucceededFuture(nil) }
+    let begin = NIODeadline.now()
+    let settled = layer.settling(on: loop) ?? loop.makeSucceededVoidFuture()
+    return settled.flatMap { () -> EventLoopFuture<FetchedEntry?> in
+      guard layer.mayHold(key) else { return loop.makeSucceededFuture(nil) }
+      return self.fetchOnce(key, from: layer, on: loop)
+    }.flatMap { fetched in
+      let waited = (NIODeadline.now() - begin).nanoseconds / 1_000_000
+      guard let fetched else {
+        account.recordWait(for: layer.name, milliseconds: waited, hit: nil)
+        return self.fetch(key, from: layers.dropFirst(), for: account, on: loop)
+      }
+      account.recordWait(for: layer.name, milliseconds: waited, hit: Self.hit(fetched))
+      return loop.makeSucceededFuture(fetched)
+    }
+  }
+
+  /// One request for a key, however many tools ask for it at the same time.
+  private func fetchOnce(
+    _ key: CacheKey, from layer: any CacheLayer, on loop: any EventLoop
+  ) -> EventLoopFuture<FetchedEntry?> {
+    let promise = loop.makePromise(of: FetchedEntry?.self)
+    let running = flights.withLock { flights in
+      if let running = flights[key] { return Optional(running) }
+      flights[key] = promise.futureResult
+      return nil
+    }
+    if let running {
+      promise.succeed(nil)
+      return running.hop(to: loop)
+    }
+    layer.fetch(key, into: local, on: loop).whenComplete { result in
+      _ = self.flights.withLock { $0.removeValue(forKey: key) }
+      let fetched = (try? result.get()) ?? nil
+      if fetched != nil { self.report(key) }
+      promise.succeed(fetched)
+    }
+    return promise.futureResult
+  }
+
+  private func report(_ key: CacheKey) {
+    observer.withLock { $0 }?.body(key)
+  }
+
+  /// Ends a lookup that the local store could not answer: counts it, and hands out what was fetched.
+  package func finishLookup(
+    _ key: CacheKey, fetched: FetchedEntry?, for account: StatisticsAccount
+  ) -> OpenEntry? {
+    let entry = fetched == nil ? nil : local.lookup(key)
+    account.record(tool: key.namespace, hit: entry.map { Self.hit($0, from: fetched) })
+    return entry
+  }
+
+  /// Ends such a lookup with a body that was handed over: counts it.
+  package func finishLookup(_ key: CacheKey, with fetched: FetchedEntry, for account: StatisticsAccount) {
+    account.record(tool: key.namespace, hit: Self.hit(fetched))
+  }
+
+  // MARK: - The local store
 
   /// Changes whenever what was found before may have been removed or replaced.
   package var removals: Int64 { local.removals }
@@ -37,8 +140,8 @@ package final class LayeredCache: Sendable {
   }
 
   /// Takes back a hit that turned out to be damaged when its body was read.
-  package func retract(_ entry: OpenEntry, for account: StatisticsAccount) {
-    account.retractHit(tool: entry.record.key.namespace, Self.hit(entry))
+  package func retract(_ entry: OpenEntry, from source: FetchedEntry?, for account: StatisticsAccount) {
+    account.retractHit(tool: entry.record.key.namespace, Self.hit(entry, from: source))
   }
 
   package func makeWriter(key: CacheKey, digest: any DigestComputing) -> EntryWriter {
@@ -46,8 +149,10 @@ package final class LayeredCache: Sendable {
   }
 
   /// Counts what became of a writer of this cache.
-  package func record(_ outcome: EntryWriter.Outcome, for account: StatisticsAccount) {
-    if case .stored(let bytes) = outcome { account.recordStored(bytes: bytes) }
+  package func record(_ outcome: EntryWriter.Outcome, of key: CacheKey, for account: StatisticsAccount?) {
+    guard case .stored(let bytes) = outcome else { return }
+    account?.recordStored(bytes: bytes)
+    report(key)
   }
 
   /// Whether the local store has outgrown its limit.

@@ -9,17 +9,46 @@ package final class StatisticsAccount: Sendable {
     package let bytes: UInt64
     /// Milliseconds the tool once took; nil when not known.
     package let duration: UInt32?
+    /// The peer it came from.
+    package let peer: PeerName?
 
-    package init(layer: CacheLayerName, bytes: UInt64, duration: UInt32?) {
+    package init(layer: CacheLayerName, bytes: UInt64, duration: UInt32?, peer: PeerName? = nil) {
       self.layer = layer
       self.bytes = bytes
       self.duration = duration
+      self.peer = peer
     }
   }
 
   private let statistics = Mutex(LeaseStatistics())
+  private let budgets = Mutex<[CacheLayerName: LayerBudget]>([:])
+  /// Layers that this build does not want.
+  private let excluded: Set<CacheLayerName>
 
-  package init() {}
+  package init(excluding excluded: Set<CacheLayerName> = []) {
+    self.excluded = excluded
+  }
+
+  /// Whether this build may still wait for a layer.
+  func admits(_ layer: CacheLayerName) -> Bool {
+    !excluded.contains(layer) && budgets.withLock { $0[layer]?.isExhausted != true }
+  }
+
+  /// Counts the time a tool waited for a layer.
+  ///
+  /// - Parameters:
+  ///   - milliseconds: how long.
+  ///   - hit: what it got; nil: nothing.
+  func recordWait(for layer: CacheLayerName, milliseconds: Int64, hit: Hit?) {
+    statistics.withLock { $0.waitedMilliseconds += milliseconds }
+    budgets.withLock {
+      if let hit {
+        $0[layer, default: .init()].recordHit(waited: milliseconds, duration: hit.duration)
+      } else {
+        $0[layer, default: .init()].recordMiss(waited: milliseconds)
+      }
+    }
+  }
 
   package var current: LeaseStatistics { statistics.withLock { $0 } }
 
@@ -51,5 +80,10 @@ extension LeaseStatistics {
     hits[hit.layer, default: 0] += sign
     bytes[hit.layer, default: 0] += Int64(sign) * Int64(hit.bytes)
     savedMilliseconds += Int64(sign) * Int64(hit.duration ?? 0)
+    guard let peer = hit.peer else { return }
+    var count = peers[peer.id] ?? .init(name: peer.name)
+    count.hits += sign
+    count.bytes += Int64(sign) * Int64(hit.bytes)
+    peers[peer.id] = count
   }
 }

@@ -58,6 +58,11 @@ package enum FileSystem {
     try check { target.withPlatformString { target in path.withPlatformString { symlink(target, $0) } } }
   }
 
+  /// Gives a file a second name. Throws `Errno.fileExists` when there is a file of that name.
+  package static func makeLink(_ path: FilePath, to file: FilePath) throws {
+    try check { file.withPlatformString { file in path.withPlatformString { link(file, $0) } } }
+  }
+
   package static func realPath(_ path: FilePath) throws -> FilePath {
     guard let resolved = path.withPlatformString({ realpath($0, nil) }) else { throw Errno(rawValue: errno) }
     defer { free(resolved) }

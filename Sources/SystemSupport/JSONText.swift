@@ -3,6 +3,7 @@ package indirect enum JSONText {
   case number(String)
   case string(String)
   case bool(Bool)
+  case null
   case array([JSONText])
   /// In the order given.
   case object([(String, JSONText)])
@@ -14,6 +15,7 @@ package indirect enum JSONText {
     case .number(let text): text
     case .string(let text): Self.quote(text)
     case .bool(let value): value ? "true" : "false"
+    case .null: "null"
     case .array(let items): "[\(items.map(\.text).joined(separator: ","))]"
     case .object(let members):
       "{\(members.map { "\(Self.quote($0.0)):\($0.1.text)" }.joined(separator: ","))}"

@@ -49,10 +49,25 @@ package enum SmallFile {
     }
   }
 
+  /// Writes a new file, unless there is one of that name already, which then stays. Throws an `Errno`.
+  package static func create(_ path: FilePath, with text: String) throws {
+    try publish(path, text, permissions: .ownerReadWrite) { temporary in
+      defer { try? FileSystem.remove(temporary) }
+      do { try FileSystem.makeLink(path, to: temporary) } catch Errno.fileExists {}
+    }
+  }
+
   /// Writes a new file and moves it over `path`, so that a reader sees the old text or the new. Throws an `Errno`.
   package static func replace(_ path: FilePath, with text: String, permissions: FilePermissions = .ownerReadWrite)
     throws
   {
+    try publish(path, text, permissions: permissions) { try FileSystem.rename($0, to: path) }
+  }
+
+  /// Writes a file beside `path` and lets `finish` give it that name.
+  private static func publish(
+    _ path: FilePath, _ text: String, permissions: FilePermissions, finish: (FilePath) throws -> Void
+  ) throws {
     var temporary = path
     temporary.removeLastComponent()
     let unique = "\(path.lastComponent?.string ?? "file").\(UInt64.random(in: 0...UInt64.max)).tmp"
@@ -61,7 +76,7 @@ package enum SmallFile {
       temporary, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec], permissions: permissions)
     do {
       try file.closeAfter { _ = try file.writeAll(text.utf8) }
-      try FileSystem.rename(temporary, to: path)
+      try finish(temporary)
     } catch {
       try? FileSystem.remove(temporary)
       throw error

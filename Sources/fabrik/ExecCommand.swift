@@ -41,6 +41,9 @@ struct ExecCommand: ParsableCommand {
     completion: .list(BuildTools.names.flatMap { ["\($0)=on", "\($0)=off"] }))
   var tool: [String] = []
 
+  @Flag(help: "Fetch nothing from other machines for this build.")
+  var noPeers = false
+
   @Flag(help: "Show what would be set, and run nothing.")
   var dryRun = false
 

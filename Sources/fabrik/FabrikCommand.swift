@@ -22,7 +22,10 @@ struct FabrikCommand: ParsableCommand {
       Nothing has to be set up. See 'fabrik help exec' for more.
       """,
     version: fabrikVersion,
-    subcommands: [ExecCommand.self, CacheCommand.self, ConfigCommand.self, CompletionsCommand.self])
+    subcommands: [
+      ExecCommand.self, DaemonCommand.self, PeersCommand.self, CacheCommand.self, ConfigCommand.self,
+      CompletionsCommand.self,
+    ])
 
   static func printExecHelp() -> Never {
     StandardStream.output.write(line: helpMessage(for: ExecCommand.self))

@@ -69,6 +69,20 @@ struct BuildReportTests {
         + #""saved_seconds":0.000,"waited_seconds":0.000,"peers":[],"tools":{}}"#)
   }
 
+  @Test("a JSON object with the peers, the most generous first")
+  func peers() {
+    let json = report {
+      $0.peers = [
+        "b": .init(name: "desk \"2\"", hits: 1, bytes: 9), "a": .init(name: "x", hits: 1),
+        "c": .init(name: "y", hits: 5),
+      ]
+    }.json
+    #expect(
+      json.contains(
+        #""peers":[{"name":"y","id":"c","hits":5,"bytes":0},{"name":"x","id":"a","hits":1,"bytes":0},"#
+          + #"{"name":"desk \"2\"","id":"b","hits":1,"bytes":9}],"#))
+  }
+
   @Test("a JSON object with all numbers, tools in the order of their names")
   func json() {
     let json = report {

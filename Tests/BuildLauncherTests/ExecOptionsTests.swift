@@ -35,7 +35,7 @@ struct ExecOptionsTests {
   @Test("takes nothing for granted")
   func defaults() throws {
     let options = try parse(["make"])
-    #expect(!options.isDryRun && options.verbosity == .normal && options.configFile == nil)
+    #expect(!options.isDryRun && options.usesPeers && options.verbosity == .normal && options.configFile == nil)
     #expect(options.flags.linger == nil && options.flags.statistics == nil && options.flags.tools.isEmpty)
   }
 
@@ -69,7 +69,8 @@ struct ExecOptionsTests {
     let options = try parse(["--linger=1", "--linger", "2", "--config=/a", "--config=/b", "--dry-run", "x"])
     #expect(options.flags.linger?.value == .seconds(2))
     #expect(options.configFile == "/b")
-    #expect(options.isDryRun)
+    #expect(options.isDryRun && options.usesPeers)
+    #expect(try !parse(["--no-peers", "x"]).usesPeers)
   }
 
   @Test(
@@ -82,7 +83,9 @@ struct ExecOptionsTests {
       (["--nonsense=3", "make"], "--nonsense: there is no such flag; see 'fabrik help exec'"),
       (["-x", "make"], "-x: there is no such flag; see 'fabrik help exec'"),
       (["-v=3", "make"], "-v=3: there is no such flag; see 'fabrik help exec'"),
-      (["--dry-run=yes", "make"], "--dry-run: takes no value"), (["--verbose=", "make"], "--verbose: takes no value"),
+      (["--dry-run=yes", "make"], "--dry-run: takes no value"),
+      (["--no-peers=yes", "make"], "--no-peers: takes no value"),
+      (["--verbose=", "make"], "--verbose: takes no value"),
       (["--linger"], "--linger: needs a value"), (["--config"], "--config: needs a value"),
       (["--linger=soon", "x"], "--linger: exec.linger takes a duration, such as \"30s\", \"5m\" or 0, not 'soon'"),
       (["--stats=", "x"], "--stats: exec.stats takes \"none\", \"line\" or \"json\", not ''"),

@@ -66,6 +66,7 @@ private struct Model {
       if !damagedBodies.contains(body) { uncertain.remove(number) } else { uncertain.insert(number) }
       expected[number] = body
     case .alreadyThere: #expect(mode == .keepFirst && expected[number] != nil, trace)
+    case .mismatch: Issue.record("nothing was announced: \(trace)")
     case .notStored(let reason): Issue.record("\(reason): \(trace)")
     }
   }

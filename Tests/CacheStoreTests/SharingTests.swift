@@ -88,19 +88,85 @@ struct SharingTests {
     }
   }
 
+  private static let team = Scope(tag: [UInt8](repeating: 9, count: 16))
+
   @Test("entries of two scopes never meet under the same key")
   func scopes() throws {
     try withTemporaryDirectory { directory in
       let own = try CacheStore(directory: directory)
-      let team = try CacheStore(directory: directory, scope: Scope(tag: [UInt8](repeating: 9, count: 16)))
+      let team = try CacheStore(directory: directory, scope: Self.team)
+      let other = try CacheStore(directory: directory, scope: Scope(tag: [UInt8](repeating: 8, count: 16)))
       let key = CacheKey(test: 1)
-      own.put(key, [1])
-      #expect(team.lookup(key) == nil)
       team.put(key, [2])
+      #expect(own.lookup(key) == nil)
+      #expect(other.lookup(key) == nil)
+      own.put(key, [1])
       #expect(own.body(key) == [1])
       #expect(team.body(key) == [2])
-      #expect(team.remove(key))
-      #expect(own.body(key) == [1])
+    }
+  }
+
+  @Test("a team's build adopts what the user made before, and nobody adopts a team's", arguments: [100, 100_000])
+  func adoption(size: Int) throws {
+    try withTemporaryDirectory { directory in
+      let own = try CacheStore(directory: directory)
+      let team = try CacheStore(directory: directory, scope: Self.team)
+      let body = [UInt8](repeating: 3, count: size)
+      own.put(CacheKey(test: 1), body)
+      #expect(team.fingerprints.isEmpty)
+      #expect(team.body(CacheKey(test: 1)) == body)
+      #expect(team.fingerprints == [team.fingerprint(of: CacheKey(test: 1))])
+      #expect(own.remove(CacheKey(test: 1)))
+      #expect(team.body(CacheKey(test: 1)) == body, "it is the team's own now")
+      team.put(CacheKey(test: 2), body)
+      #expect(own.lookup(CacheKey(test: 2)) == nil)
+      try team.expectSound()
+    }
+  }
+
+  @Test("what a team's build removes is not adopted again")
+  func removeAdopted() throws {
+    try withTemporaryDirectory { directory in
+      let own = try CacheStore(directory: directory)
+      let team = try CacheStore(directory: directory, scope: Self.team)
+      own.put(CacheKey(test: 1), [1])
+      #expect(team.body(CacheKey(test: 1)) == [1])
+      #expect(team.remove(CacheKey(test: 1)))
+      #expect(team.lookup(CacheKey(test: 1)) == nil)
+    }
+  }
+
+  @Test("fingerprints are those of one scope, and the same in every store of the team")
+  func fingerprints() throws {
+    try withTemporaryDirectory { directory in
+      let first = try CacheStore(directory: directory.appending("a"), scope: Self.team)
+      let second = try CacheStore(directory: directory.appending("b"), scope: Self.team)
+      let outsider = try CacheStore(directory: directory.appending("a"))
+      for number in 0..<300 { first.put(CacheKey(test: number), [1]) }
+      outsider.put(CacheKey(test: 1000), [1])
+      let expected = Set((0..<300).map { second.fingerprint(of: CacheKey(test: $0)) })
+      #expect(first.fingerprints == expected)
+      #expect(expected.count == 300)
+      #expect(outsider.fingerprint(of: CacheKey(test: 1)) != first.fingerprint(of: CacheKey(test: 1)))
+    }
+  }
+
+  @Test("a body that is not the announced one is not stored")
+  func expectedDigest() throws {
+    try withTemporaryDirectory { directory in
+      let store = try CacheStore(directory: directory)
+      let announced = store.put(CacheKey(test: 1), [1, 2, 3])
+      #expect(announced == .stored(bytes: 3))
+      let digest = try #require(store.lookup(CacheKey(test: 1))?.record.digest)
+      for (number, body) in [[UInt8(1), 2, 3], [1, 2, 4], [1, 2]].enumerated() {
+        let key = CacheKey(test: 10 + number)
+        let writer = store.makeWriter(key: key, digest: SHA256Digest())
+        body.withUnsafeBytes { writer.write($0) }
+        let outcome = writer.commit(duration: nil, expecting: digest, mode: .keepFirst)
+        #expect((outcome == .stored(bytes: 3)) == (number == 0))
+        #expect((store.lookup(key) == nil) == (number != 0))
+      }
+      try store.expectSound()
     }
   }
 

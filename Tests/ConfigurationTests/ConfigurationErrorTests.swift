@@ -11,8 +11,8 @@ struct ConfigurationErrorTests {
   static let mistakes: [(text: String, message: String)] = [
     ("[cache]\nsize = 1", ":2:1: unknown key 'size' in [cache]; known there: dir, max_size"),
     ("[exec]\n  stat = 1", ":2:3: unknown key 'stat' in [exec]; known there: linger, stats, stats_file, tools"),
-    ("\n[cashe]\ndir = \"x\"", ":2:1: unknown key or table 'cashe'; Fabrik knows the tables [cache], [exec]"),
-    ("top = 1", ":1:1: unknown key or table 'top'; Fabrik knows the tables [cache], [exec]"),
+    ("\n[cashe]\ndir = \"x\"", ":2:1: unknown key or table 'cashe'; Fabrik knows the tables [cache], [exec], [p2p]"),
+    ("top = 1", ":1:1: unknown key or table 'top'; Fabrik knows the tables [cache], [exec], [p2p]"),
     ("cache = 3", ":1:1: 'cache' is a table; write [cache] and its keys below"),
     ("[[cache]]\ndir = \"x\"", ":1:1: 'cache' is a table; write [cache] and its keys below"),
     ("[cache]\ndir = 3", ":2:1: cache.dir takes a path, such as \"/var/cache/fabrik\""),
@@ -39,6 +39,35 @@ struct ConfigurationErrorTests {
     ),
     ("[cache]\ndir = \"${NONE\"", ":2:1: '${' without '}'; write '$$' for a dollar sign"),
     ("[cache]\r\ndir = \"x\"\r\nsize = 1\r\n", ":3:1: unknown key 'size' in [cache]; known there: dir, max_size"),
+    ("[p2p]\nsecrets = 1", ":2:1: unknown key 'secrets' in [p2p]; known there: \(SettingKey.namesOfPeers)"),
+    ("[p2p]\nenabled = \"maybe\"", ":2:1: p2p.enabled takes true or false, not 'maybe'"),
+    ("[p2p]\nenabled = 1", ":2:1: p2p.enabled takes true or false"),
+    (
+      "[p2p]\nsecret = 1234567890123456",
+      ":2:1: p2p.secret takes the team's secret, such as \"${FABRIK_TEAM_SECRET}\""
+    ),
+    (
+      "p2p.consent = \"always\"",
+      ":1:1: p2p.consent takes \"notify-once\", \"notify-always\" or \"always-allow\", not 'always'"
+    ),
+    ("[p2p]\npeers = \"10.0.0.2:4711\"", ":2:1: p2p.peers takes a list of addresses, such as [\"10.0.0.2:4711\"]"),
+    ("[p2p]\npeers = [4711]", ":2:1: p2p.peers takes a list of addresses, such as [\"10.0.0.2:4711\"]"),
+    (
+      "[p2p]\npeers = [\n  \"10.0.0.2:1\",\n  \"example.org:2\",\n]",
+      ":2:1: p2p.peers takes a list of addresses, such as [\"10.0.0.2:4711\"]: 'example.org:2' is not an IP address; "
+        + "names are not looked up"
+    ),
+    ("[p2p]\nport = 65536", ":2:1: p2p.port takes a port, or 0 for any, not '65536'"),
+    ("[p2p]\nport = -1", ":2:1: p2p.port takes a port, or 0 for any, not '-1'"),
+    (
+      "[p2p]\ninterfaces = [\"eth0\", \"a b\"]",
+      ":2:1: p2p.interfaces takes a list of network interfaces, such as [\"eth0\"], not 'a b'"
+    ),
+    ("[p2p]\nname = \"\"", ":2:1: p2p.name takes a name of at most 64 characters, not ''"),
+    (
+      "[p2p]\nenabled = true\n  secret = \"${NONE}\"",
+      ":3:3: environment variable NONE is not set; set it, or give a default as in ${NONE:-value}"
+    ),
     ("[cache] # [exec]\nsize = 1 # dir = 2", ":2:1: unknown key 'size' in [cache]; known there: dir, max_size"),
   ]
 
@@ -72,7 +101,8 @@ struct ConfigurationErrorTests {
     let parts = [
       "[", "]", "cache", "exec", ".", "=", "\"", "dir", "tools", "{", "}", "\n", " ", "1", "true", "${", "linger", ",",
       "#",
-      "'", "\\", "\r\n", "max_size", "\u{0}", "ä", "[[", "]]", "-", "1979-05-27", "0x", "\"\"\"",
+      "'", "\\", "\r\n", "max_size", "\u{0}", "ä", "p2p", "peers", "port", "enabled", "[[", "]]", "-", "1979-05-27",
+      "0x", "\"\"\"",
     ]
     for _ in 0..<30 {
       let text = (0..<Int.random(in: 1...25, using: &generator)).map { _ in parts.randomElement(using: &generator)! }
@@ -82,6 +112,21 @@ struct ConfigurationErrorTests {
         #expect(error.description.hasPrefix("/project/.fabrik.toml"))
       }
     }
+  }
+
+  @Test(
+    "is, for a secret that could be guessed, said without showing it",
+    arguments: [
+      ("hunter2", "is shorter than 16 characters"), ("", "is shorter than 16 characters"),
+      ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "is easy to guess: it is worth about 0 bits, and 80 are needed"),
+      ("CorrectHorseBatteryStaple", "is easy to guess: it is worth about 15 bits, and 80 are needed"),
+      ("k9Zq\\n7Tr2mVx4Lp8Wd3Hs", "has a line break or control character in it"),
+    ])
+  func weakSecret(secret: String, flaw: String) throws {
+    let error = #expect(throws: ConfigurationError.self) { try parse("[p2p]\nenabled = true\nsecret = \"\(secret)\"") }
+    #expect(
+      error?.description
+        == "/project/.fabrik.toml:3:1: p2p.secret \(flaw); make a good one with: fabrik p2p secret")
   }
 
   @Test("is, for a file that cannot be read, why")
@@ -102,4 +147,8 @@ struct ConfigurationErrorTests {
       #expect(description("large") == "\(directory)/large: cannot be read: File too large")
     }
   }
+}
+
+extension SettingKey {
+  fileprivate static let namesOfPeers = allCases.filter { $0.table == "p2p" }.map(\.name).joined(separator: ", ")
 }

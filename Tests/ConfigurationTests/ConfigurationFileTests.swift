@@ -1,9 +1,13 @@
+import ControlProtocol
 import SystemPackage
 import SystemSupport
 import TestSupport
 import Testing
 
 @testable import Configuration
+
+/// A secret that passes.
+let goodSecret = "k9Zq7Tr2mVx4Lp8Wd3HsN6bJ"
 
 /// Reads a text as `/project/.fabrik.toml` on a machine with one tool.
 func parse(_ text: String, _ environment: Environment = Environment()) throws(ConfigurationError) -> ConfigurationLayer
@@ -27,6 +31,15 @@ struct ConfigurationFileTests {
         stats = "json"
       stats_file = "/var/log/stats"
       tools = { ccache = false, go = true }
+
+      [p2p]
+      enabled = true
+      secret = "k9Zq7Tr2mVx4Lp8Wd3HsN6bJ"
+      consent = "notify-always"
+      peers = ["10.0.0.2:4711"]
+      port = 4711
+      interfaces = ["eth0", "wlan0"]
+      name = "desk"
       """)
     func place(_ line: Int, _ column: Int = 1) -> ConfigurationError.Place {
       .file("/project/.fabrik.toml", line: line, column: column)
@@ -37,6 +50,13 @@ struct ConfigurationFileTests {
     #expect(layer.statistics == Setting(.json, from: place(7, 3)))
     #expect(layer.statisticsFile == Setting("/var/log/stats", from: place(8)))
     #expect(layer.tools == ["ccache": Setting(false, from: place(9)), "go": Setting(true, from: place(9))])
+    #expect(layer.peers.isEnabled == Setting(true, from: place(12)))
+    #expect(layer.peers.secret == Setting(TeamSecret(goodSecret), from: place(13)))
+    #expect(layer.peers.consent == Setting(.notifyAlways, from: place(14)))
+    #expect(layer.peers.addresses == Setting(["10.0.0.2:4711"], from: place(15)))
+    #expect(layer.peers.port == Setting(4711, from: place(16)))
+    #expect(layer.peers.interfaces == Setting(["eth0", "wlan0"], from: place(17)))
+    #expect(layer.peers.name == Setting("desk", from: place(18)))
   }
 
   @Test("an empty file, or one of comments, says nothing", arguments: ["", "\n\n", "# nothing\n", "[cache]\n[exec]\n"])
@@ -78,6 +98,16 @@ struct ConfigurationFileTests {
     let layer = try parse("[exec.tools]\ngo = false\n")
     #expect(
       layer.tools == ["go": Setting(false, from: .file("/project/.fabrik.toml", line: 2, column: 1))])
+  }
+
+  @Test("switches, ports and items of lists may be contents of variables")
+  func expansion() throws {
+    let layer = try parse(
+      "[p2p]\nenabled = \"${ON:-true}\"\nport = \"${PORT}\"\npeers = [\"${HUB:-10.0.0.1}:${PORT}\"]",
+      Environment(["PORT": "4711"]))
+    #expect(layer.peers.isEnabled?.value == true)
+    #expect(layer.peers.port?.value == 4711)
+    #expect(layer.peers.addresses?.value == ["10.0.0.1:4711"])
   }
 
   @Test("a variable's content cannot become part of the file")

@@ -1,4 +1,5 @@
 import Configuration
+import ControlProtocol
 import SystemPackage
 import SystemSupport
 import TestSupport
@@ -95,12 +96,77 @@ struct ConfigurationLoaderTests {
     }
   }
 
+  @Test("without any source, there are no peers")
+  func noPeers() throws {
+    try withHousehold { household in
+      let peers = try household.load().configuration.peers
+      #expect(peers.settings == nil && !peers.isEnabled.value)
+      #expect(peers.consent.value == .notifyOnce && peers.port.value == 0)
+      #expect(!peers.name.value.isEmpty && !peers.name.value.contains("."))
+    }
+  }
+
+  @Test("the secret may be the user's, and its use the project's")
+  func secretElsewhere() throws {
+    try withHousehold { household in
+      try Files.write("p2p.secret = \"\(goodSecret)\"\np2p.name = \"desk\"", to: household.userFile)
+      #expect(try household.load().configuration.peers.settings == nil)
+      try Files.write("p2p.enabled = true", to: household.projectFile)
+      let settings = try household.load().configuration.peers.settings
+      #expect(settings == PeerSettings(secret: TeamSecret(goodSecret), name: "desk"))
+    }
+  }
+
+  @Test("peers that are wanted without a secret are a problem, and builds go on without")
+  func noSecret() throws {
+    try withHousehold { household in
+      try Files.write("exec.linger = 7\np2p.enabled = true", to: household.projectFile)
+      let result = try household.load()
+      let said =
+        "\(household.projectFile):2:1: p2p.enabled needs a p2p.secret, the same on every machine of the team; "
+        + "make one with: fabrik p2p secret"
+      #expect(result.problems.map(\.description) == [said])
+      #expect(result.problems.map(\.asIgnored) == ["\(said); builds run without peers"])
+      #expect(result.configuration.linger.value == .seconds(7))
+      #expect(result.configuration.peers.settings == nil)
+      #expect(throws: ConfigurationError.self) { try household.load(named: household.projectFile) }
+      household.variables = [("FABRIK_P2P_SECRET", goodSecret)]
+      #expect(try household.load(named: household.projectFile).configuration.peers.settings?.secret.text == goodSecret)
+    }
+  }
+
+  @Test("what is in force is shown with its source, and the secret not at all")
+  func rows() throws {
+    try withHousehold { household in
+      household.variables = [("FABRIK_P2P_SECRET", goodSecret), ("FABRIK_P2P_ENABLED", "1")]
+      try Files.write(
+        "[p2p]\npeers = [\"10.0.0.2:4711\", \"[fe80::1%eth0]:1\"]\nport = 4711\nname = \"desk\"",
+        to: household.projectFile)
+      let configuration = try household.load().configuration
+      let rows = configuration.rows.filter { $0.key.hasPrefix("p2p.") }.map { "\($0.key) = \($0.written)" }
+      #expect(
+        rows == [
+          "p2p.enabled = true", "p2p.secret = \"<redacted>\"", "p2p.consent = \"notify-once\"",
+          "p2p.peers = [\"10.0.0.2:4711\", \"[fe80::1%eth0]:1\"]", "p2p.port = 4711", "p2p.interfaces = []",
+          "p2p.name = \"desk\"",
+        ])
+      #expect(configuration.rows.contains { $0.origin == "environment variable FABRIK_P2P_SECRET" })
+      var dumped = ""
+      dump(configuration, to: &dumped)
+      #expect(!dumped.contains(goodSecret) && !"\(configuration)".contains(goodSecret))
+    }
+  }
+
   @Test("every key has a variable; an empty one says nothing")
   func variables() throws {
     try withHousehold { household in
       household.variables = [
         ("FABRIK_CACHE_DIR", "rel"), ("FABRIK_MAX_SIZE", "1GB"), ("FABRIK_LINGER", ""), ("FABRIK_STATS", "none"),
         ("FABRIK_STATS_FILE", "/s"), ("FABRIK_TOOLS", "ccache=off,go=on"),
+        ("FABRIK_P2P_ENABLED", "on"), ("FABRIK_P2P_SECRET", goodSecret), ("FABRIK_P2P_CONSENT", "always-allow"),
+        ("FABRIK_P2P_PEERS", "10.0.0.2:1, [::1]:2"), ("FABRIK_P2P_PORT", "4711"),
+        ("FABRIK_P2P_INTERFACES", "eth0,wlan0"),
+        ("FABRIK_P2P_NAME", "desk"),
       ]
       let result = try household.load()
       #expect(result.problems.isEmpty)
@@ -110,18 +176,27 @@ struct ConfigurationLoaderTests {
       #expect(result.configuration.statistics.value == .none)
       #expect(result.configuration.statisticsFile.value == "/s")
       #expect(!result.configuration.isOn(tool: "ccache"))
+      #expect(
+        result.configuration.peers.settings
+          == PeerSettings(
+            secret: TeamSecret(goodSecret), consent: .alwaysAllow, addresses: ["10.0.0.2:1", "[::1]:2"], port: 4711,
+            interfaces: ["eth0", "wlan0"], name: "desk"))
     }
   }
 
   @Test("a wrong variable is a problem, and counts for nothing")
   func wrongVariable() throws {
     try withHousehold { household in
-      household.variables = [("FABRIK_LINGER", "soon"), ("FABRIK_STATS", "json"), ("FABRIK_TOOLS", "go")]
+      household.variables = [
+        ("FABRIK_LINGER", "soon"), ("FABRIK_STATS", "json"), ("FABRIK_TOOLS", "go"), ("FABRIK_P2P_SECRET", "s3cr3t"),
+      ]
       let result = try household.load()
       #expect(
         result.problems.map(\.description) == [
           "environment variable FABRIK_LINGER: exec.linger takes a duration, such as \"30s\", \"5m\" or 0, not 'soon'",
           "environment variable FABRIK_TOOLS: write go=on or go=off, not 'go'",
+          "environment variable FABRIK_P2P_SECRET: p2p.secret is shorter than 16 characters; make a good one with: "
+            + "fabrik p2p secret",
         ])
       #expect(result.configuration.linger.value == .seconds(30))
       #expect(result.configuration.statistics.value == .json)

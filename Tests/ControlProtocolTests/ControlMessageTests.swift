@@ -74,6 +74,9 @@ struct LeaseStatisticsTests {
     statistics.savedMilliseconds = 192_100
     statistics.waitedMilliseconds = 7
     statistics.tools = ["ccache": .init(lookups: 424, hits: 412), "swift-cas": .init()]
+    statistics.peers = [
+      "0123456789abcdef0123456789abcdef": .init(name: "a:b ü:", hits: 3, bytes: 1 << 40), "": .init(name: ""),
+    ]
     let line = ControlMessage(ControlMessage.statistics, statistics.fields).encoded.dropLast()
     let message = try #require(ControlMessage(line: line))
     #expect(LeaseStatistics(fields: message.fields) == statistics)
@@ -88,10 +91,12 @@ struct LeaseStatisticsTests {
     #expect(LeaseStatistics().isEmpty)
     let odd = LeaseStatistics(fields: [
       "lookups": "many", "stored": "99999999999999999999", "hits.local": "x", "hits.moon": "3", "tool.a": "1",
-      "tool.b": "1:2:3", "tool.c": "x:2", "stored.bytes": "", "future": "1",
+      "tool.b": "1:2:3", "tool.c": "x:2", "stored.bytes": "", "future": "1", "peer.a": "1", "peer.b": "x:1:n",
+      "peer.c": "1:2:n",
     ])
     #expect(odd.lookups == 0 && odd.stored == 0 && odd.storedBytes == 0)
     #expect(odd.hits == [.local: 0])
+    #expect(odd.peers == ["c": .init(name: "n", hits: 1, bytes: 2)])
     #expect(odd.tools == ["c": .init(lookups: 0, hits: 2)])
   }
 }

@@ -86,6 +86,23 @@ struct RuntimeDirectoryTests {
     }
   }
 
+  @Test("is the session's where the variable is not set, if there is a session of ours; else in /tmp")
+  func sessions() throws {
+    try withTemporaryDirectory { directory in
+      let temporary = FilePath("/tmp/fabrik-\(geteuid())")
+      #expect(RuntimeDirectory.candidates(environment: Environment(), sessions: directory) == [temporary])
+      let session = directory.appending("\(geteuid())")
+      try FileSystem.makeDirectories(session)
+      let found = RuntimeDirectory.candidates(environment: Environment(), sessions: directory)
+      #expect(found == [session.appending("fabrik"), temporary])
+      let both = RuntimeDirectory.candidates(environment: Environment(["XDG_RUNTIME_DIR": "/x"]), sessions: directory)
+      #expect(both == ["/x/fabrik", session.appending("fabrik"), temporary])
+      guard geteuid() == 0 else { return }
+      chown(session.string, 12345, 12345)
+      #expect(RuntimeDirectory.candidates(environment: Environment(), sessions: directory) == [temporary])
+    }
+  }
+
   @Test("is the next candidate when the first cannot be used; all reasons are given when none can")
   func candidates() throws {
     try withTemporaryDirectory { directory in

@@ -36,7 +36,7 @@ struct DocumentationTests {
   @Test func `the manual page has every flag and every command`() throws {
     let page = try text("docs/fabrik.1").replacing("\\-", with: "-")
     for flag in try flags(of: "exec") { #expect(page.contains(flag)) }
-    for command in ["cache", "config"] {
+    for command in ["cache", "config", "daemon", "p2p"] {
       let help = try Sandbox().run("fabrik help \(command)").output
       let list = help[(help.firstRange(of: "SUBCOMMANDS:")?.upperBound ?? help.startIndex)...]
       for line in list.split(separator: "\n") where line.hasPrefix("  ") && !line.hasPrefix("   ") {
@@ -46,6 +46,18 @@ struct DocumentationTests {
     }
   }
 
+  @Test func `the service of systemd calls fabrik as it wants to be called`() throws {
+    let unit = try text("systemd/fabrik.service")
+    #expect(unit.contains("\nExecStart=/usr/local/bin/fabrik daemon start --foreground\n"))
+    #expect(try flags(of: "daemon start").contains("--foreground"))
+    let outcome = try Sandbox().run(
+      """
+      make -s -C \(Sandbox.repository) install DESTDIR=$PWD/root PREFIX=/opt/fabrik RELEASE=\(Sandbox.binaries) > /dev/null
+      grep ^ExecStart= root/opt/fabrik/lib/systemd/user/fabrik.service
+      """)
+    #expect(outcome.output == "ExecStart=/opt/fabrik/bin/fabrik daemon start --foreground\n", "\(outcome.errors)")
+  }
+
   @Test func `the configuration reference has every key, variable and default file`() throws {
     let reference = try text("docs/configuration.md")
     let shown = try Sandbox().run("fabrik config show").output
@@ -53,7 +65,7 @@ struct DocumentationTests {
       let key = line.prefix { $0 != " " }
       #expect(reference.contains("| `\(key)` |"), "\(key)")
     }
-    for variable in reference.matches(of: /FABRIK_[A-Z_]+/).map({ String($0.output) }) {
+    for variable in reference.matches(of: /FABRIK_[A-Z0-9_]+/).map({ String($0.output) }) {
       #expect(try text("docs/fabrik.1").contains(variable), "\(variable)")
     }
   }
@@ -63,11 +75,12 @@ struct DocumentationTests {
     let outcome = try sandbox.run(
       """
       fabrik config init && fabrik config check && fabrik config init; echo "again: $?"
+      export FABRIK_TEAM_SECRET=k9Zq7Tr2mVx4Lp8Wd3HsN6bJ
       sed -i 's/^# \\([a-z_]* = \\)/\\1/' .fabrik.toml && fabrik config check && fabrik config show
       """)
     #expect(outcome.output.contains("again: 1\nfine: "))
     #expect(outcome.output.contains("exec.tools = { ccache = false }"))
-    // All but the linger, which the sandbox sets by a variable.
-    #expect(outcome.output.matches(of: /\.fabrik\.toml:/).count == 5)
+    // All but the linger and the interfaces, which the sandbox sets by variables.
+    #expect(outcome.output.matches(of: /\.fabrik\.toml:/).count == 11)
   }
 }

@@ -40,6 +40,22 @@ struct ServerTests {
     #expect(left.output == "")
   }
 
+  @Test func `the linger counts from the end of the last transfer`() throws {
+    let sandbox = try Sandbox()
+    let server = try RunningServer(sandbox)
+    let process = try #require(sandbox.servers().first)
+    _ = try sandbox.run("fabrik exec --linger 2s -- true; sleep 1")
+    let connection = try Connection(port: server.port)
+    try connection.send(server.head("PUT", RunningServer.path(1), ["Content-Length": "3"]))
+    // The last lease's linger passes in the middle of this.
+    usleep(1_500_000)
+    try connection.send("abc")
+    #expect(try connection.receiveHead().hasPrefix("HTTP/1.1 200 "))
+    usleep(500_000)
+    #expect(sandbox.servers() == [process])
+    try sandbox.waitForServersToEnd()
+  }
+
   @Test func `in CI the server does not linger`() throws {
     let sandbox = try Sandbox()
     sandbox.environment["FABRIK_LINGER"] = nil

@@ -20,7 +20,7 @@ struct LayeredCacheTests {
     let writer = cache.makeWriter(key: key, digest: SHA256Digest())
     [UInt8](repeating: 1, count: size).withUnsafeBytes { writer.write($0) }
     let outcome = writer.commit(duration: duration, mode: mode)
-    cache.record(outcome, for: account)
+    cache.record(outcome, of: key, for: account)
     return outcome
   }
 
@@ -28,6 +28,8 @@ struct LayeredCacheTests {
   func miss() throws {
     try withCache { cache, account in
       #expect(cache.lookup(CacheKey(test: 1), for: account) == nil)
+      #expect(account.current.isEmpty, "other layers may have it")
+      #expect(cache.finishLookup(CacheKey(test: 1), fetched: nil, for: account) == nil)
       #expect(account.current.lookups == 1)
       #expect(account.current.misses == 1)
       #expect(account.current.tools == ["test": .init(lookups: 1, hits: 0)])
@@ -54,7 +56,7 @@ struct LayeredCacheTests {
     try withCache { cache, account in
       _ = put(CacheKey(test: 1), size: 100, duration: 700, cache, StatisticsAccount())
       let entry = try #require(cache.lookup(CacheKey(test: 1), for: account))
-      cache.retract(entry, for: account)
+      cache.retract(entry, from: nil, for: account)
       let statistics = account.current
       #expect(statistics.lookups == 1 && statistics.misses == 1 && statistics.hitCount == 0)
       #expect(statistics.bytes[.local] == 0)

@@ -39,3 +39,12 @@ extension OpenEntry {
     return bytes.withUnsafeMutableBytes({ readAll(into: $0) }) ? bytes : nil
   }
 }
+
+extension CacheStore {
+  /// The fingerprints of all entries of the store's scope.
+  package var fingerprints: Set<UInt32> {
+    var result: Set<UInt32> = []
+    forEachFingerprint { result.insert($0) }
+    return result
+  }
+}

@@ -2,9 +2,9 @@ package import SystemPackage
 import SystemSupport
 
 #if canImport(Glibc)
-  import Glibc
+  package import Glibc
 #else
-  import Darwin
+  package import Darwin
 #endif
 
 /// What tests do with files as a whole.
@@ -49,5 +49,10 @@ package enum Files {
   /// The permission bits of a file or directory.
   package static func permissions(_ path: FilePath) throws -> UInt32 {
     try FileSystem.status(path).st_mode & 0o7777
+  }
+
+  package static func setModificationTime(_ time: timespec, of path: FilePath) throws {
+    let times = [time, time]
+    try FileSystem.check { path.withPlatformString { utimensat(AT_FDCWD, $0, times, 0) } }
   }
 }

@@ -30,6 +30,11 @@ int fabrik_spawn_detached(const char *path, char *const argv[], char *const envp
 // it (a terminal, a timer, a child's change) and `sender` the process that sent it otherwise.
 int fabrik_wait_signal(const sigset_t *set, int *from_kernel, pid_t *sender);
 
+// From now on SIGTERM, SIGINT and SIGHUP do not end this process: each puts a byte into a pipe, whose reading end is
+// returned, or -1 without one. A handler, because blocked signals still reach a main thread that Dispatch has put to
+// sleep. To be called once.
+int fabrik_catch_end_signals(void);
+
 // Closes every descriptor from 3 on that is not in the ascending list `keep`.
 void fabrik_close_descriptors_except(const int *keep, size_t count);
 

@@ -26,6 +26,8 @@ final class Sandbox {
     environment = Environment([
       "HOME": "\(path)/home", "XDG_RUNTIME_DIR": "\(path)/run", "PATH": "\(Self.binaries):\(inherited)",
       "LANG": "C.UTF-8", "FABRIK_LINGER": "2s",
+      // Tests do not speak to the machine's own network.
+      "FABRIK_P2P_INTERFACES": "lo",
     ])
   }
 
@@ -84,6 +86,12 @@ final class Sandbox {
       let text = String(decoding: line, as: UTF8.self)
       return text.contains("fabrik-server") && text.contains("\(path)/run/")
     }
+  }
+
+  /// Whether a process is running. One that nobody has waited for yet is not.
+  static func isRunning(_ process: pid_t) -> Bool {
+    guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
+    return text[(text.lastIndex(of: ")") ?? text.startIndex)...].dropFirst(2).first != "Z"
   }
 
   func waitForServersToEnd() throws {

@@ -1,5 +1,4 @@
-import SystemPackage
-import SystemSupport
+package import SystemPackage
 
 #if canImport(Glibc)
   import Glibc
@@ -7,10 +6,11 @@ import SystemSupport
   import Darwin
 #endif
 
-/// Sockets as the launcher needs them. All are close-on-exec and numbered from 3 on, even if a standard stream was
+/// Sockets and pipes. All are close-on-exec and numbered from 3 on, even if a standard stream was
 /// closed when this program was started. Each call throws the `Errno` of its system call.
-enum Sockets {
-  static func listen(unix path: FilePath, backlog: CInt) throws -> FileDescriptor {
+package enum Sockets {
+  /// For this user alone.
+  package static func listen(unix path: FilePath, backlog: CInt) throws -> FileDescriptor {
     let descriptor = try make(AF_UNIX)
     try closing(descriptor) {
       try withUnixAddress(path) { address, length in
@@ -23,7 +23,7 @@ enum Sockets {
     return descriptor
   }
 
-  static func connect(unix path: FilePath) throws -> FileDescriptor {
+  package static func connect(unix path: FilePath) throws -> FileDescriptor {
     let descriptor = try make(AF_UNIX)
     try closing(descriptor) {
       try withUnixAddress(path) { address, length in
@@ -34,7 +34,7 @@ enum Sockets {
   }
 
   /// - Parameter port: 0 for any that is free.
-  static func listen(loopbackPort port: UInt16, backlog: CInt) throws -> (FileDescriptor, port: UInt16) {
+  package static func listen(loopbackPort port: UInt16, backlog: CInt) throws -> (FileDescriptor, port: UInt16) {
     let descriptor = try make(AF_INET)
     var address = sockaddr_in()
     try closing(descriptor) {
@@ -56,9 +56,24 @@ enum Sockets {
     return (descriptor, UInt16(bigEndian: address.sin_port))
   }
 
+  /// A pipe. Its writing end does not block: what does not fit is refused.
+  package static func pipe() throws -> (reader: FileDescriptor, writer: FileDescriptor) {
+    var ends: [CInt] = [0, 0]
+    try FileSystem.check { Glibc.pipe(&ends) }
+    // One thread: nothing else can be started between the calls.
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    let reader = try raised(ends[0])
+    let writer = try raised(ends[1])
+    _ = fcntl(writer.rawValue, F_SETFL, O_NONBLOCK)
+    return (reader, writer)
+  }
+
   private static func make(_ family: CInt) throws -> FileDescriptor {
     let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
-    let descriptor = try FileSystem.check { socket(family, type, 0) }
+    return try raised(try FileSystem.check { socket(family, type, 0) })
+  }
+
+  private static func raised(_ descriptor: CInt) throws -> FileDescriptor {
     guard descriptor < 3 else { return FileDescriptor(rawValue: descriptor) }
     defer { close(descriptor) }
     return FileDescriptor(rawValue: try FileSystem.check { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) })

@@ -1,33 +1,35 @@
-import NIOCore
+package import NIOCore
 
 /// Stops reading from a connection while an answer is being sent or the client does not take what was answered, so that
 /// a client which asks and never reads costs a bounded amount of memory.
-final class ReadGate: ChannelDuplexHandler {
-  typealias InboundIn = NIOAny
-  typealias OutboundIn = NIOAny
+package final class ReadGate: ChannelDuplexHandler {
+  package typealias InboundIn = NIOAny
+  package typealias OutboundIn = NIOAny
 
   /// To be set while requests cannot be handled.
-  var isBusy = false {
+  package var isBusy = false {
     didSet { release() }
   }
 
   private var context: ChannelHandlerContext?
   private var isReadWaiting = false
 
-  func handlerAdded(context: ChannelHandlerContext) {
+  package init() {}
+
+  package func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
   }
 
-  func handlerRemoved(context: ChannelHandlerContext) {
+  package func handlerRemoved(context: ChannelHandlerContext) {
     self.context = nil
   }
 
-  func read(context: ChannelHandlerContext) {
+  package func read(context: ChannelHandlerContext) {
     isReadWaiting = true
     release()
   }
 
-  func channelWritabilityChanged(context: ChannelHandlerContext) {
+  package func channelWritabilityChanged(context: ChannelHandlerContext) {
     release()
     context.fireChannelWritabilityChanged()
   }

@@ -1,0 +1,98 @@
+package import Configuration
+package import ControlProtocol
+import SystemPackage
+package import SystemSupport
+
+/// The servers of this user, for the commands that look after them.
+package struct ServerControl {
+  /// The place of the configuration's server.
+  package let instance: ServerInstance
+  private let runtime: RuntimeDirectory
+  private let parameters: ServerInstance.Parameters
+  private let surroundings: ServerStarter.Surroundings
+
+  /// A running server answers in well under a millisecond.
+  private static let patience = Duration.seconds(1)
+  /// A server that was told to end waits for transfers for five seconds.
+  private static let endPatience = Duration.seconds(15)
+
+  /// How the telling of a server to end went.
+  package enum Stop: Sendable, Equatable {
+    case absent
+    case ended
+    /// It ends after so many builds.
+    case waiting(leases: Int)
+    case silent
+  }
+
+  package init(configuration: FabrikConfiguration, environment: Environment) throws(ServerFailure) {
+    let paths = StandardPaths(environment: environment)
+    parameters = configuration.serverParameters
+    surroundings = .init(environment: environment, paths: paths)
+    do {
+      runtime = try RuntimeDirectory(environment: environment)
+      instance = try ServerInstance(runtime: runtime, parameters: parameters, paths: paths)
+    } catch {
+      throw ServerFailure(description: "\(error)")
+    }
+  }
+
+  /// Makes the configuration's server a daemon; starts it when it is not running.
+  package func keep() throws(ServerFailure) -> KeptServer {
+    let starter = ServerStarter(
+      instance: instance, parameters: parameters, program: try ServerStarter.locateProgram(),
+      surroundings: surroundings)
+    return try starter.keep()
+  }
+
+  /// How the configuration's server is; nil when there is none, or it does not answer.
+  package func status() -> ServerStatus? { Self.status(of: instance) }
+
+  /// The daemons with another configuration, or of another version.
+  package func otherDaemons() -> [(ServerInstance, ServerStatus)] {
+    let names = (try? FileSystem.entries(of: runtime.path)) ?? []
+    return names.sorted().compactMap { name in
+      let other = ServerInstance(directory: runtime.path.appending(name))
+      guard other.directory != instance.directory, let status = Self.status(of: other), status.isDaemon else {
+        return nil
+      }
+      return (other, status)
+    }
+  }
+
+  private static func status(of instance: ServerInstance) -> ServerStatus? {
+    guard let descriptor = try? Sockets.connect(unix: instance.controlSocket) else { return nil }
+    defer { try? descriptor.close() }
+    var connection = ControlConnection(descriptor: descriptor)
+    connection.send(.init(ControlMessage.status))
+    guard let answer = connection.receive(within: patience), answer.verb == ControlMessage.status else { return nil }
+    return ServerStatus(fields: answer.fields)
+  }
+
+  /// What the configuration's server knows of peers; none when there is no server.
+  package func peers() -> [PeerReport] {
+    guard let descriptor = try? Sockets.connect(unix: instance.controlSocket) else { return [] }
+    defer { try? descriptor.close() }
+    var connection = ControlConnection(descriptor: descriptor)
+    connection.send(.init(ControlMessage.peers))
+    var peers: [PeerReport] = []
+    while let peer = connection.receive(within: Self.patience).flatMap(PeerReport.init(message:)) { peers.append(peer) }
+    return peers
+  }
+
+  /// Tells a server to end, and waits until it has, unless builds are using it.
+  package func stop(_ instance: ServerInstance) -> Stop {
+    guard let descriptor = try? Sockets.connect(unix: instance.controlSocket) else { return .absent }
+    defer { try? descriptor.close() }
+    var connection = ControlConnection(descriptor: descriptor)
+    connection.send(.init(ControlMessage.stop))
+    guard let answer = connection.receive(within: Self.patience) else {
+      return connection.isClosed() ? .ended : .silent
+    }
+    guard answer.verb == ControlMessage.stopping, let leases = answer["leases"].flatMap({ Int($0) }) else {
+      return .silent
+    }
+    if leases > 0 { return .waiting(leases: leases) }
+    return connection.waitForEnd(within: Self.endPatience) ? .ended : .silent
+  }
+}

@@ -1,0 +1,21 @@
+package import Configuration
+package import ControlProtocol
+
+extension FabrikConfiguration {
+  /// What a server for this configuration is started with.
+  package var serverParameters: ServerInstance.Parameters {
+    .init(cacheDirectory: cacheDirectory.value, maxSize: maxSize.value?.bytes, peers: peers.settings)
+  }
+}
+
+extension ServerInstance {
+  /// The place of a configuration's server. Throws an `Errno` when the salt of one with peers can be kept nowhere.
+  package init(runtime: RuntimeDirectory, parameters: Parameters, paths: StandardPaths) throws {
+    var salt = ""
+    if parameters.peers != nil {
+      // Beside the sockets it is lost at logout, and tools then meet other paths; better than no peers.
+      salt = try (try? InstanceSalt.find(in: paths.data)) ?? InstanceSalt.find(in: runtime.path)
+    }
+    self.init(runtime: runtime, parameters: parameters, salt: salt)
+  }
+}

@@ -1,0 +1,145 @@
+import ChannelSupport
+import ControlProtocol
+import FrontEnds
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Synchronization
+import SystemPackage
+import SystemSupport
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// The sockets that launchers and tools connect to. At first those that the launcher bound; a daemon whose runtime
+/// directory was removed binds new ones.
+final class FrontDoor: Sendable {
+  private let instance: ServerInstance
+  private let endpoint: HTTPEndpoint
+  private let group: any EventLoopGroup
+  private let controlLoop: any EventLoop
+  private let claim: SocketClaim
+  /// Connections of launchers that hold a lease or may take one.
+  private let launchers = ActivityCount()
+  /// The descriptor on which launchers arrive.
+  private let controlDescriptor = Atomic<CInt>(ServerOptions.controlDescriptor)
+  /// The Unix sockets in use.
+  private let channels = Mutex<[any Channel]>([])
+
+  /// Compilers start by the hundred; nobody may be refused while the server is busy.
+  private static let backlog: CInt = 4096
+  /// A `stat` or two each time.
+  private static let watchInterval = Duration.seconds(2)
+
+  init(
+    instance: ServerInstance, endpoint: HTTPEndpoint, claim: SocketClaim, group: any EventLoopGroup,
+    controlLoop: any EventLoop
+  ) {
+    self.instance = instance
+    self.endpoint = endpoint
+    self.claim = claim
+    self.group = group
+    self.controlLoop = controlLoop
+  }
+
+  /// Whether no launcher is connected or waiting to be accepted.
+  func isQuiet() async -> Bool {
+    let quiet = controlLoop.submit {
+      self.launchers.current == 0 && !Self.isConnectionWaiting(on: self.controlDescriptor.load(ordering: .relaxed))
+    }
+    return (try? await quiet.get()) ?? false
+  }
+
+  /// Lets launchers in.
+  func openControl(_ descriptor: CInt = ServerOptions.controlDescriptor, for server: ServerContext) async throws {
+    let launchers = launchers
+    controlDescriptor.store(descriptor, ordering: .relaxed)
+    let channel = try await listen(descriptor, on: controlLoop) { channel in
+      launchers.begin()
+      try channel.pipeline.syncOperations.addHandler(ControlHandler(server: server) { launchers.end() })
+    }
+    channels.withLock { $0.append(channel) }
+  }
+
+  /// Lets tools in that speak ccache's storage helper protocol.
+  func openStorageHelper(_ descriptor: CInt = ServerOptions.crshDescriptor, for server: ServerContext) async throws {
+    let channel = try await listen(descriptor, on: group) { channel in
+      let gate = ReadGate()
+      try channel.pipeline.syncOperations.addHandlers([gate, CRSHHandler(server: server, gate: gate)])
+    }
+    channels.withLock { $0.append(channel) }
+  }
+
+  /// Lets tools in that speak HTTP.
+  func openHTTP(for server: ServerContext) async throws {
+    let guardian = LoopbackGuard(endpoint: endpoint)
+    _ = try await listen(ServerOptions.httpDescriptor, on: group) { channel in
+      let gate = ReadGate()
+      try channel.pipeline.syncOperations.addHandlers([
+        gate, ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
+        HTTPHandler(server: server, guardian: guardian, gate: gate),
+      ])
+    }
+  }
+
+  /// Looks from time to time whether a daemon can still be found, and sees to it that it can. Returns when the task is
+  /// cancelled.
+  func watch(for server: ServerContext) async {
+    while (try? await Task.sleep(for: Self.watchInterval)) != nil {
+      if server.lifecycle.isDaemon, !claim.isIntact { try? await bindAnew(for: server) }
+    }
+  }
+
+  /// Throws when it cannot be done yet: the directory cannot be made, or another server is there.
+  private func bindAnew(for server: ServerContext) async throws {
+    try RuntimeDirectory.prepare(instance.directory.removingLastComponent())
+    try FileSystem.makeDirectories(instance.directory, permissions: 0o700)
+    let lock = try FileDescriptor.open(
+      instance.lock, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+    defer { try? lock.close() }
+    try FileSystem.check { flock(lock.rawValue, LOCK_EX | LOCK_NB) }
+    if let other = try? Sockets.connect(unix: instance.controlSocket) {
+      try? other.close()
+      throw Errno.addressInUse
+    }
+    for socket in [instance.controlSocket, instance.crshSocket] { try? FileSystem.remove(socket) }
+    try SmallFile.replace(instance.httpEndpoint, with: endpoint.text)
+    let control = try Sockets.listen(unix: instance.controlSocket, backlog: Self.backlog)
+    let storageHelper: SystemPackage.FileDescriptor
+    do {
+      storageHelper = try Sockets.listen(unix: instance.crshSocket, backlog: Self.backlog)
+    } catch {
+      try? control.close()
+      throw error
+    }
+    let old = channels.withLock { channels in
+      defer { channels = [] }
+      return channels
+    }
+    try await openControl(control.rawValue, for: server)
+    try await openStorageHelper(storageHelper.rawValue, for: server)
+    claim.renew()
+    // Nobody can find them any more.
+    for channel in old { channel.close(promise: nil) }
+  }
+
+  private func listen(
+    _ descriptor: CInt, on group: any EventLoopGroup, connect: @escaping @Sendable (any Channel) throws -> Void
+  ) async throws -> any Channel {
+    try await ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: Self.backlog)
+      .childChannelOption(
+        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: 1 << 18)
+      )
+      .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try connect(channel) } }
+      .withBoundSocket(descriptor).get()
+  }
+
+  private static func isConnectionWaiting(on descriptor: CInt) -> Bool {
+    var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&request, 1, 0) > 0
+  }
+}

@@ -1,0 +1,59 @@
+package import CacheStore
+package import ControlProtocol
+package import NIOCore
+
+/// A place beyond the local store where an entry may be had.
+///
+/// A layer gives an entry or none, never an error, and never waits without bound: its deadlines are its own.
+package protocol CacheLayer: Sendable {
+  var name: CacheLayerName { get }
+
+  /// Whether it is worth asking for this key. Costs no system call, and is called on any thread.
+  func mayHold(_ key: CacheKey) -> Bool
+
+  /// While the layer is still finding out what it holds, and that will take only a moment: when it will know. nil at all
+  /// other times.
+  func settling(on loop: any EventLoop) -> EventLoopFuture<Void>?
+
+  /// Fetches an entry into the local store. Never fails; nil is a miss.
+  func fetch(_ key: CacheKey, into store: CacheStore, on loop: any EventLoop) -> EventLoopFuture<FetchedEntry?>
+}
+
+/// A peer, as statistics name it.
+package struct PeerName: Sendable, Hashable {
+  /// Its machine identity.
+  package let id: String
+  /// As it calls itself.
+  package let name: String
+
+  package init(id: String, name: String) {
+    self.id = id
+    self.name = name
+  }
+}
+
+/// An entry that a layer has put into the local store.
+package struct FetchedEntry: Sendable, Equatable {
+  package let layer: CacheLayerName
+  /// The peer it came from.
+  package let peer: PeerName?
+  /// Bytes of the body.
+  package let size: UInt64
+  /// Milliseconds that the tool once took to make it; nil when not known.
+  package let duration: UInt32?
+  /// The body, checked, if it is small: it need not be read again from where it was just written.
+  package let body: ByteBuffer?
+
+  /// Up to this size, in bytes, a layer should hand over the body.
+  package static let bodyLimit = 1 << 16
+
+  package init(
+    layer: CacheLayerName, peer: PeerName? = nil, size: UInt64, duration: UInt32?, body: ByteBuffer? = nil
+  ) {
+    self.layer = layer
+    self.peer = peer
+    self.size = size
+    self.duration = duration
+    self.body = body
+  }
+}

@@ -1,0 +1,25 @@
+/// What one build may lose by waiting for one layer. When waiting has cost more than the layer gave, it is not asked any
+/// more for the rest of the build.
+struct LayerBudget: Sendable, Equatable {
+  /// Milliseconds that may be lost before anything was gained.
+  private static let allowance: Int64 = 1000
+  /// What a hit is worth whose compilation time is not known, in milliseconds: little, for a compiler.
+  private static let unknownGain: Int64 = 100
+
+  private var lost: Int64 = 0
+  private var gained: Int64 = 0
+
+  var isExhausted: Bool { lost > Self.allowance + gained / 4 }
+
+  /// - Parameters:
+  ///   - waited: milliseconds.
+  ///   - duration: milliseconds that the tool once took to make what was fetched; nil when not known.
+  mutating func recordHit(waited: Int64, duration: UInt32?) {
+    let gain = duration.map(Int64.init) ?? Self.unknownGain
+    if gain > waited { gained += gain - waited } else { lost += waited - gain }
+  }
+
+  mutating func recordMiss(waited: Int64) {
+    lost += waited
+  }
+}

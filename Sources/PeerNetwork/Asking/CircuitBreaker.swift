@@ -1,0 +1,79 @@
+import NIOCore
+
+/// Keeps questions from a peer that mostly fails to answer them. It trips on the rate of failures among the last
+/// answers, stays open for a while that doubles each time, and then lets one question through: its answer decides.
+struct CircuitBreaker: Sendable {
+  private enum State {
+    case closed
+    case open(until: NIODeadline)
+    /// One question is on its way.
+    case halfOpen
+  }
+
+  /// Answers that are looked back upon.
+  private static let window = 16
+  /// With fewer, a failure may be chance.
+  private static let leastSamples = 3
+  private static let firstPause = TimeAmount.seconds(2)
+  private static let longestPause = TimeAmount.seconds(60)
+
+  private var state = State.closed
+  /// The last answers, as bits: 1 is a failure.
+  private var failures: UInt64 = 0
+  private var samples = 0
+  private var pause = firstPause
+
+  /// Whether a question may be asked now. If so, its end must be recorded.
+  mutating func admits(now: NIODeadline) -> Bool {
+    switch state {
+    case .closed: return true
+    case .halfOpen: return false
+    case .open(let end):
+      guard now >= end else { return false }
+      state = .halfOpen
+      return true
+    }
+  }
+
+  /// Whether a question would be admitted.
+  func isClosed(now: NIODeadline) -> Bool {
+    switch state {
+    case .closed: true
+    case .halfOpen: false
+    case .open(let end): now >= end
+    }
+  }
+
+  mutating func recordSuccess() {
+    if case .halfOpen = state {
+      self = CircuitBreaker()
+      return
+    }
+    record(false)
+  }
+
+  mutating func recordFailure(now: NIODeadline) {
+    if case .halfOpen = state {
+      pause = min(Self.longestPause, pause + pause)
+      state = .open(until: now + pause)
+      return
+    }
+    record(true)
+    let count = (failures & (1 << UInt64(Self.window) - 1)).nonzeroBitCount
+    if samples >= Self.leastSamples, count * 2 >= min(samples, Self.window), case .closed = state {
+      state = .open(until: now + pause)
+      samples = 0
+      failures = 0
+    }
+  }
+
+  /// A question that was given up for another reason than the peer: it says nothing, but must not block the next one.
+  mutating func recordNothing(now: NIODeadline) {
+    if case .halfOpen = state { state = .open(until: now) }
+  }
+
+  private mutating func record(_ isFailure: Bool) {
+    failures = failures << 1 | (isFailure ? 1 : 0)
+    samples += 1
+  }
+}

@@ -1,0 +1,60 @@
+package import CacheStore
+package import ControlProtocol
+package import LayeredCache
+package import NIOCore
+import Synchronization
+
+/// Layer 0.5: what the peers hold.
+package final class PeerLayer: CacheLayer {
+  package let name = CacheLayerName.peers
+
+  private let store: CacheStore
+  private let index: PeerIndex
+  private let directory: NIOLoopBound<PeerDirectory>
+  private let loop: any EventLoop
+  private let isSettling: SettlingFlag
+
+  init(
+    store: CacheStore, index: PeerIndex, directory: NIOLoopBound<PeerDirectory>, loop: any EventLoop,
+    isSettling: SettlingFlag
+  ) {
+    self.store = store
+    self.index = index
+    self.directory = directory
+    self.loop = loop
+    self.isSettling = isSettling
+  }
+
+  package func mayHold(_ key: CacheKey) -> Bool {
+    index.contains(store.fingerprint(of: key))
+  }
+
+  package func settling(on loop: any EventLoop) -> EventLoopFuture<Void>? {
+    guard isSettling.isSet else { return nil }
+    let directory = directory
+    return self.loop.flatSubmit { [own = self.loop] in
+      directory.value.settlingFuture ?? own.makeSucceededVoidFuture()
+    }.hop(to: loop)
+  }
+
+  package func fetch(
+    _ key: CacheKey, into store: CacheStore, on loop: any EventLoop
+  ) -> EventLoopFuture<FetchedEntry?> {
+    let (directory, own) = (directory, self.loop)
+    return own.flatSubmit {
+      let promise = own.makePromise(of: FetchedEntry?.self)
+      let candidates = directory.value.candidates(for: store.fingerprint(of: key))
+      PeerLookup(key: key, store: store, candidates: candidates, network: directory.value, promise: promise).next()
+      return promise.futureResult
+    }.hop(to: loop)
+  }
+}
+
+/// Whether the peers are still being asked what they hold; read with every lookup.
+final class SettlingFlag: Sendable {
+  private let value = Atomic<Bool>(true)
+
+  var isSet: Bool { value.load(ordering: .acquiring) }
+
+  func clear() { value.store(false, ordering: .releasing) }
+}

@@ -1,0 +1,179 @@
+import NIOCore
+import PeerRecords
+
+/// This machine's connections to one peer: one on which the peer tells what it holds, and some to fetch on. To be used on
+/// its event loop only.
+final class PeerLink {
+  enum State {
+    case connecting
+    /// The peer has introduced itself.
+    case connected(PeerClientHandler.Welcome)
+    case ended
+  }
+
+  /// Bodies come one after another on a connection; with several, a large one does not hold up the small ones.
+  private static let mostFetchers = 4
+  /// Requests on one connection whose answers have not come.
+  private static let depth = 16
+  /// A summary on request comes at once.
+  private static let firstSummaryPatience = TimeAmount.seconds(10)
+  /// Longer than the peer waits for changes.
+  private static let summaryPatience = PeerServiceHandler.changePatience + .seconds(15)
+  /// How soon to ask again after a refusal.
+  private static let pendingPause = TimeAmount.seconds(1)
+  private static let deniedPause = TimeAmount.seconds(30)
+
+  let endpoint: PeerEndpoint
+  let slot: PeerIndex.Slot
+  private(set) var state = State.connecting
+  /// What the peer says to our requests; nil as long as it has not said anything.
+  private(set) var answer = PeerSighting.Answer.unknown
+  var breaker = CircuitBreaker()
+  var latency = LatencyEstimate()
+  /// Whether its first summary has come, or will not.
+  private(set) var isSettled = false
+
+  private let network: PeerDirectory
+  private var watcher: PeerClientHandler?
+  private var fetchers: [PeerClientHandler] = []
+  private var generation: SummaryGeneration?
+  /// What the peer holds has been forgotten; changes alone are worth nothing.
+  private var needsEverything = false
+
+  init(endpoint: PeerEndpoint, network: PeerDirectory) {
+    self.endpoint = endpoint
+    self.network = network
+    slot = network.index.open()
+  }
+
+  var peer: Introduction? {
+    if case .connected(let welcome) = state { welcome.peer } else { nil }
+  }
+
+  /// Opens the first connection.
+  func start() {
+    watcher = network.connector.connect(to: endpoint, port: network.listeningPort) { [weak self] welcome in
+      self?.welcomed(welcome)
+    } onClose: { [weak self] in
+      self?.end()
+    }
+  }
+
+  private func welcomed(_ welcome: PeerClientHandler.Welcome) {
+    guard case .connecting = state else { return }
+    state = .connected(welcome)
+    guard network.accept(self, welcome) else { return end() }
+    note(welcome.consent == "allowed" ? .allowed : welcome.consent == "denied" ? .denied : .pending)
+    addFetcher()
+    askForSummary()
+  }
+
+  /// Closes all connections. What is under way fails.
+  func end() {
+    if case .ended = state { return }
+    let wasConnected = peer != nil
+    state = .ended
+    settle()
+    network.index.close(slot)
+    let handlers = fetchers + [watcher].compactMap { $0 }
+    fetchers = []
+    watcher = nil
+    for handler in handlers { handler.close() }
+    network.ended(self, wasConnected: wasConnected)
+  }
+
+  private func settle() {
+    guard !isSettled else { return }
+    isSettled = true
+    network.settled()
+  }
+
+  private func note(_ answer: PeerSighting.Answer) {
+    self.answer = answer
+    if let peer { network.book.answered(peer.identifier, answer) }
+  }
+
+  // MARK: - The summary
+
+  private func askForSummary() {
+    guard let watcher, peer != nil else { return }
+    let loop = network.loop
+    let this = NIOLoopBound(self, eventLoop: loop)
+    let timeout = loop.scheduleTask(in: generation == nil ? Self.firstSummaryPatience : Self.summaryPatience) {
+      this.value.end()
+    }
+    watcher.ask(
+      .summary(since: generation),
+      SummaryReader { [weak self] result in
+        timeout.cancel()
+        self?.take(result)
+      })
+  }
+
+  private func take(_ result: SummaryReader.Result) {
+    switch result {
+    case .full(let generation, let table):
+      self.generation = generation
+      needsEverything = false
+      network.index.replace(slot, by: table)
+    case .changes where needsEverything: generation = nil
+    case .changes(let generation, let added):
+      self.generation = generation
+      network.index.insert(added, into: slot)
+    case .refused(let isDenied):
+      note(isDenied ? .denied : .pending)
+      network.index.clear(slot)
+      generation = nil
+      settle()
+      let this = NIOLoopBound(self, eventLoop: network.loop)
+      network.loop.scheduleTask(in: isDenied ? Self.deniedPause : Self.pendingPause) { this.value.askForSummary() }
+      return
+    case .failed: return end()
+    }
+    if answer != .allowed { note(.allowed) }
+    settle()
+    askForSummary()
+  }
+
+  // MARK: - Fetching
+
+  private func addFetcher() {
+    let fetcher = network.connector.connect(to: endpoint, port: network.listeningPort) { _ in
+    } onClose: { [weak self] in
+      self?.fetchers.removeAll { $0.isClosed }
+    }
+    if let fetcher { fetchers.append(fetcher) }
+  }
+
+  /// Makes sure that there is a connection to fetch on.
+  func warmUp() {
+    if peer != nil, answer == .allowed, fetchers.isEmpty { addFetcher() }
+  }
+
+  /// How busy the peer is with our requests, and how far away.
+  var cost: Int64 {
+    let load = fetchers.map(\.outstanding).reduce(0, +)
+    return Int64(load + 1) * (latency.typical ?? .milliseconds(1)).nanoseconds
+  }
+
+  func mayBeAsked(now: NIODeadline) -> Bool {
+    answer == .allowed && peer != nil && breaker.isClosed(now: now)
+  }
+
+  /// Asks for an entry; nil when no connection takes another request.
+  func ask(_ target: PeerTarget, _ consumer: any AnswerConsumer) -> PeerClientHandler? {
+    if fetchers.count < Self.mostFetchers, fetchers.allSatisfy({ $0.outstanding > 0 }) { addFetcher() }
+    // One that is still being opened takes requests as well, and sends them when it is.
+    let best = fetchers.min { ($0.outstanding, $0.isReady ? 0 : 1) < ($1.outstanding, $1.isReady ? 0 : 1) }
+    guard let best, best.outstanding < Self.depth else { return nil }
+    best.ask(target, consumer)
+    return best
+  }
+
+  /// The peer does not let us fetch any more.
+  func wasRefused() {
+    note(.pending)
+    network.index.clear(slot)
+    needsEverything = true
+  }
+}

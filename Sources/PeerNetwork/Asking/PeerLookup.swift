@@ -1,0 +1,252 @@
+import CacheStore
+import ControlProtocol
+import Cryptography
+import LayeredCache
+import NIOCore
+import PeerRecords
+import SystemSupport
+
+/// Looks for one entry among the peers that say to hold it: asks the nearest, a second one as well when the first is
+/// late, and takes the first answer that begins. To be used on the peers' event loop only.
+final class PeerLookup {
+  /// Peers that are asked for one key.
+  private static let mostAttempts = 3
+  /// How often a transfer is looked at.
+  fileprivate static let progressInterval = TimeAmount.milliseconds(250)
+  /// A body must come at this rate, in bytes per second, once ``progressGrace`` is over: a slower one costs more than
+  /// making it again.
+  private static let leastRate = 1_000_000.0
+  private static let progressGrace = 0.5
+
+  let key: CacheKey
+  let store: CacheStore
+  private let network: PeerDirectory
+  private let promise: EventLoopPromise<FetchedEntry?>
+  private var candidates: [PeerLink]
+  private var attempts: [EntryFetch] = []
+  private var hedge: Scheduled<Void>?
+  /// The attempt whose body is being taken.
+  private var winner: EntryFetch?
+  private var isDone = false
+
+  /// - Parameter candidates: the best first.
+  init(
+    key: CacheKey, store: CacheStore, candidates: [PeerLink], network: PeerDirectory,
+    promise: EventLoopPromise<FetchedEntry?>
+  ) {
+    self.key = key
+    self.store = store
+    self.candidates = candidates
+    self.network = network
+    self.promise = promise
+  }
+
+  /// Asks the next peer; ends as a miss when there is none and nobody's answer is awaited.
+  func next() {
+    hedge?.cancel()
+    guard winner == nil, !isDone else { return }
+    let now = NIODeadline.now()
+    while attempts.count < Self.mostAttempts, !candidates.isEmpty {
+      let link = candidates.removeFirst()
+      guard link.breaker.admits(now: now) else { continue }
+      let attempt = EntryFetch(lookup: self, link: link)
+      guard let connection = link.ask(.entry(key), attempt) else {
+        link.breaker.recordNothing(now: now)
+        continue
+      }
+      attempts.append(attempt)
+      attempt.start(on: connection, loop: network.loop)
+      if attempts.count < Self.mostAttempts, !candidates.isEmpty {
+        let this = NIOLoopBound(self, eventLoop: network.loop)
+        hedge = network.loop.scheduleTask(in: link.latency.late) { this.value.next() }
+      }
+      return
+    }
+    if attempts.allSatisfy(\.isOver) { finish(nil) }
+  }
+
+  /// Whether an attempt may take its body: the first one to ask may.
+  func claim(_ attempt: EntryFetch) -> Bool {
+    guard winner == nil, !isDone else { return false }
+    winner = attempt
+    hedge?.cancel()
+    return true
+  }
+
+  /// An attempt has ended without the entry.
+  func failed(_ attempt: EntryFetch) {
+    if winner === attempt { winner = nil }
+    if !isDone, winner == nil { next() }
+  }
+
+  func succeeded(_ attempt: EntryFetch, size: UInt64, duration: UInt32?, body: ByteBuffer?) {
+    guard let peer = attempt.link.peer else { return finish(nil) }
+    network.book.fetched(peer.identifier, bytes: size)
+    finish(
+      FetchedEntry(
+        layer: .peers, peer: PeerName(id: peer.identifier.description, name: peer.name), size: size,
+        duration: duration, body: body))
+  }
+
+  private func finish(_ result: FetchedEntry?) {
+    guard !isDone else { return }
+    isDone = true
+    hedge?.cancel()
+    // Attempts hold on to their lookup.
+    attempts = []
+    winner = nil
+    promise.succeed(result)
+  }
+
+  fileprivate func fingerprint() -> UInt32 { store.fingerprint(of: key) }
+
+  fileprivate func forget(_ link: PeerLink) { network.index.remove(fingerprint(), from: link.slot) }
+
+  fileprivate static func isTooSlow(received: UInt64, for time: TimeAmount) -> Bool {
+    let seconds = Double(time.nanoseconds) / 1e9
+    return seconds > progressGrace + Double(received) / leastRate
+  }
+
+  fileprivate func ban(_ link: PeerLink) { network.ban(link) }
+}
+
+/// One question to one peer, and the entry's way into the store.
+final class EntryFetch: AnswerConsumer {
+  let link: PeerLink
+  private let lookup: PeerLookup
+  private weak var connection: PeerClientHandler?
+  private var loop: (any EventLoop)?
+  private var timer: Scheduled<Void>?
+  private var askedAt = NIODeadline.now()
+  private var beganAt = NIODeadline.now()
+  private var writer: EntryWriter?
+  private var digest: Digest?
+  private var duration: UInt32?
+  private var received: UInt64 = 0
+  /// What has been received, as long as it is small.
+  private var body: ByteBuffer?
+  private(set) var isOver = false
+
+  init(lookup: PeerLookup, link: PeerLink) {
+    self.lookup = lookup
+    self.link = link
+  }
+
+  func start(on connection: PeerClientHandler, loop: any EventLoop) {
+    guard !isOver else { return }
+    self.connection = connection
+    self.loop = loop
+    askedAt = .now()
+    // What waits before this request on the same connection is answered first.
+    let patience = link.latency.lost * connection.outstanding
+    schedule(in: patience) { $0.giveUp() }
+  }
+
+  private func schedule(in time: TimeAmount, _ body: @escaping (EntryFetch) -> Void) {
+    guard let loop else { return }
+    let this = NIOLoopBound((self, body), eventLoop: loop)
+    timer = loop.scheduleTask(in: time) { this.value.1(this.value.0) }
+  }
+
+  /// The peer does not answer, or too slowly. Its connection is worth nothing any more, unless the answer to another
+  /// request is still coming in.
+  private func giveUp() {
+    guard !isOver else { return }
+    let connection = connection
+    let isNext = connection?.isNext(self) ?? false
+    over()
+    if isNext { link.breaker.recordFailure(now: .now()) } else { link.breaker.recordNothing(now: .now()) }
+    if isNext { connection?.close() }
+    lookup.failed(self)
+  }
+
+  private func over() {
+    isOver = true
+    timer?.cancel()
+    writer = nil
+  }
+
+  func begin(_ head: MessageHead) -> Bool {
+    guard !isOver else { return false }
+    timer?.cancel()
+    link.latency.record(.now() - askedAt)
+    guard head.status == PeerStatus.ok.rawValue else {
+      over()
+      decline(head)
+      lookup.failed(self)
+      return false
+    }
+    guard let bytes = head["fabrik-digest"].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length else {
+      over()
+      lookup.ban(link)
+      lookup.failed(self)
+      return false
+    }
+    link.breaker.recordSuccess()
+    guard head.contentLength <= lookup.store.maxSize else {
+      // Its cache is larger than this whole one.
+      over()
+      lookup.forget(link)
+      lookup.failed(self)
+      return false
+    }
+    guard lookup.claim(self) else {
+      over()
+      return false
+    }
+    digest = Digest(bytes: bytes)
+    duration = head["fabrik-duration-ms"].flatMap { UInt32($0) }
+    writer = lookup.store.makeWriter(key: lookup.key, digest: OpenSSLDigest())
+    if head.contentLength <= UInt64(FetchedEntry.bodyLimit) { body = ByteBuffer() }
+    beganAt = .now()
+    watchProgress()
+    return true
+  }
+
+  /// The peer answers, but does not give.
+  private func decline(_ head: MessageHead) {
+    link.breaker.recordSuccess()
+    switch head.status {
+    case PeerStatus.refused.rawValue: link.wasRefused()
+    case PeerStatus.busy.rawValue: break
+    default: lookup.forget(link)
+    }
+  }
+
+  private func watchProgress() {
+    schedule(in: PeerLookup.progressInterval) { fetch in
+      let time = NIODeadline.now() - fetch.beganAt
+      if PeerLookup.isTooSlow(received: fetch.received, for: time) { fetch.giveUp() } else { fetch.watchProgress() }
+    }
+  }
+
+  func take(_ piece: ByteBuffer) {
+    guard !isOver else { return }
+    received += UInt64(piece.readableBytes)
+    piece.withUnsafeReadableBytes { writer?.write($0) }
+    body?.writeImmutableBuffer(piece)
+  }
+
+  func end() {
+    guard !isOver, let writer, let digest else { return }
+    let peer = link.peer
+    let outcome = writer.commit(
+      duration: duration, origin: peer.map { "peer \($0.identifier)" } ?? "peer", expecting: digest, mode: .keepFirst)
+    over()
+    switch outcome {
+    case .stored, .alreadyThere: lookup.succeeded(self, size: received, duration: duration, body: body)
+    case .mismatch:
+      // Not an accident: the channel does not change bytes, and the peer checks its own.
+      lookup.ban(link)
+      lookup.failed(self)
+    case .notStored: lookup.failed(self)
+    }
+  }
+
+  func fail() {
+    guard !isOver else { return }
+    over()
+    link.breaker.recordFailure(now: .now())
+    lookup.failed(self)
+  }
+}

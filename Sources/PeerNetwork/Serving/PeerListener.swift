@@ -1,0 +1,63 @@
+import NIOCore
+import NIOPosix
+import SystemSupport
+
+/// Where peers connect to: a TCP port on all addresses, and a socket for servers on this machine.
+struct PeerListener {
+  private static let backlog: CInt = 64
+  /// What is read at once from a peer; requests are small.
+  private static let readSize = 4096
+
+  let service: PeerService
+  let group: any EventLoopGroup
+  /// nil: any of this machine's addresses.
+  let addresses: Set<InternetAddress>?
+
+  /// Listens on a port of all addresses, IPv6 and IPv4 where there are both.
+  ///
+  /// - Parameter port: 0: any that is free.
+  func listen(port: UInt16) async throws -> any Channel {
+    do {
+      return try await bootstrap.bind(host: "::", port: Int(port)).get()
+    } catch {
+      return try await bootstrap.bind(host: "0.0.0.0", port: Int(port)).get()
+    }
+  }
+
+  /// Listens on a Unix socket that every user of this machine can connect to; the channel tells who is of the team.
+  func listen(path: String) async throws -> any Channel {
+    try await bootstrap.bind(unixDomainSocketPath: path).get()
+  }
+
+  private var bootstrap: ServerBootstrap {
+    let (service, addresses) = (service, addresses)
+    return ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: Self.backlog)
+      .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.readSize))
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try Self.set(up: channel, service: service, addresses: addresses) }
+      }
+  }
+
+  private static func set(up channel: any Channel, service: PeerService, addresses: Set<InternetAddress>?) throws {
+    let remote = channel.remoteAddress?.internetAddress.map { $0.embedded ?? $0 }
+    let host = remote.map { "\($0)" } ?? "this machine"
+    if let remote {
+      guard remote.isLocalNetwork, isServed(channel.localAddress, addresses) else {
+        throw ChannelError.ioOnClosedChannel
+      }
+    }
+    guard service.limits.openConnection(from: host) else { throw ChannelError.ioOnClosedChannel }
+    channel.closeFuture.whenComplete { _ in service.limits.closeConnection(from: host) }
+    try channel.pipeline.syncOperations.addHandlers([
+      SecureChannelHandler(try service.member.security.makeConnection(.server)),
+      PeerServiceHandler(service: service, address: host),
+    ])
+  }
+
+  private static func isServed(_ local: SocketAddress?, _ addresses: Set<InternetAddress>?) -> Bool {
+    guard let addresses else { return true }
+    guard let address = local?.internetAddress else { return false }
+    return addresses.contains(address.embedded ?? address)
+  }
+}

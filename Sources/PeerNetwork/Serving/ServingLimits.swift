@@ -1,0 +1,71 @@
+import NIOCore
+import PeerRecords
+import Synchronization
+
+/// What peers may take of this machine, all together.
+final class ServingLimits: Sendable {
+  /// Connections; each costs some 50 KiB.
+  static let connections = 256
+  /// Connections from one address. A server opens at most five; several may run on one machine.
+  static let connectionsPerAddress = 64
+  /// Bodies on their way out at the same time; who asks for more is told to try elsewhere.
+  static let transfers = 32
+  /// Bytes per second, all peers together: twice a 1 Gbit/s link.
+  static let uploadRate = 256_000_000
+  /// Bytes that may go out at once after a quiet moment.
+  private static let burst = 16_000_000
+
+  private struct State {
+    var connections = 0
+    var perAddress: [String: Int] = [:]
+    var transfers = 0
+    /// When all that has been admitted will have gone out at ``uploadRate``.
+    var busyUntil = NIODeadline.now()
+  }
+
+  private let state = Mutex(State())
+
+  /// False: too many. Otherwise ``closeConnection(from:)`` must follow.
+  func openConnection(from address: String) -> Bool {
+    state.withLock { state in
+      guard state.connections < Self.connections,
+        state.perAddress[address, default: 0] < Self.connectionsPerAddress
+      else { return false }
+      state.connections += 1
+      state.perAddress[address, default: 0] += 1
+      return true
+    }
+  }
+
+  func closeConnection(from address: String) {
+    state.withLock { state in
+      state.connections -= 1
+      guard let count = state.perAddress[address] else { return }
+      state.perAddress[address] = count > 1 ? count - 1 : nil
+    }
+  }
+
+  /// False: too many. Otherwise ``endTransfer()`` must follow.
+  func beginTransfer() -> Bool {
+    state.withLock { state in
+      guard state.transfers < Self.transfers else { return false }
+      state.transfers += 1
+      return true
+    }
+  }
+
+  func endTransfer() {
+    state.withLock { $0.transfers -= 1 }
+  }
+
+  /// How long to wait before so many bytes are sent.
+  func delay(of bytes: Int) -> TimeAmount {
+    state.withLock { state in
+      let now = NIODeadline.now()
+      let slack = TimeAmount.nanoseconds(Int64(Self.burst) * 1_000_000_000 / Int64(Self.uploadRate))
+      state.busyUntil =
+        max(state.busyUntil, now) + .nanoseconds(Int64(bytes) * 1_000_000_000 / Int64(Self.uploadRate))
+      return state.busyUntil - slack > now ? state.busyUntil - slack - now : .zero
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import CacheStore
+import NIOCore
+import Synchronization
+
+/// What a running network has to remember beside its parts: what is said of it, and what is to be closed.
+final class StatusBoard: Sendable {
+  private struct State {
+    var fields: [String: String] = [:]
+    var channels: [any Channel] = []
+    var storeCounts: (entries: Int64, removals: Int64) = (0, 0)
+  }
+
+  private let state = Mutex(State())
+
+  var fields: [String: String] { state.withLock { $0.fields } }
+
+  /// - Parameter value: nil removes the field.
+  func set(_ name: String, _ value: String?) {
+    state.withLock { $0.fields[name] = value }
+  }
+
+  func keep(_ channel: any Channel) {
+    state.withLock { $0.channels.append(channel) }
+  }
+
+  func takeChannels() -> [any Channel] {
+    state.withLock { state in
+      defer { state.channels = [] }
+      return state.channels
+    }
+  }
+
+  /// Whether anything was stored or removed, by any process, since ``noteStore(_:)``.
+  func isStoreChanged(_ store: CacheStore) -> Bool {
+    state.withLock { $0.storeCounts != (store.entryCount, store.removals) }
+  }
+
+  func noteStore(_ store: CacheStore) {
+    state.withLock { $0.storeCounts = (store.entryCount, store.removals) }
+  }
+}
