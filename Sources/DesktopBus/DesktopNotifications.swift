@@ -34,7 +34,8 @@ package struct DesktopNotifications: Sendable {
   }
 
   /// Asks, and blocks the calling thread until the user answers, the notification is closed, the service dies,
-  /// `interruption` is fired or the timeout passes; what is then still shown is closed.
+  /// `interruption` is fired or the timeout passes; what is then still shown is closed. A service or a bus that hangs is
+  /// waited for no longer than a few seconds.
   ///
   /// - Parameters:
   ///   - title: one line.
