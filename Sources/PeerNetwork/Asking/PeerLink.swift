@@ -157,6 +157,7 @@ final class PeerLink {
 
   /// Asks for an entry; nil when no connection takes another request.
   func ask(_ target: PeerTarget, _ consumer: any AnswerConsumer) -> PeerClientHandler? {
+    guard peer != nil else { return nil }
     if fetchers.count < Self.mostFetchers, fetchers.allSatisfy({ $0.outstanding > 0 }) { addFetcher() }
     // One that is still being opened takes requests as well, and sends them when it is.
     let best = fetchers.min { ($0.outstanding, $0.isReady ? 0 : 1) < ($1.outstanding, $1.isReady ? 0 : 1) }
