@@ -5,6 +5,7 @@ import Discovery
 import NIOCore
 package import NIOPosix
 package import PeerRecords
+import Synchronization
 package import SystemPackage
 import SystemSupport
 
@@ -85,6 +86,7 @@ package final class PeerNetwork: Sendable {
   private let background = NIOThreadPool(numberOfThreads: 1)
   private let discovery: PeerDiscovery
   private let state: StatusBoard
+  private let upkeepTask = Mutex<RepeatedTask?>(nil)
 
   /// What the cache asks.
   package let layer: PeerLayer
@@ -149,9 +151,10 @@ package final class PeerNetwork: Sendable {
     discovery.start(port: port)
     background.submit { _ in self.refreshSummary(isForced: true) }
     let this = self
-    loop.scheduleRepeatedTask(initialDelay: Self.upkeepInterval, delay: Self.upkeepInterval) { _ in
-      this.background.submit { _ in this.upkeep() }
+    let task = loop.scheduleRepeatedTask(initialDelay: Self.upkeepInterval, delay: Self.upkeepInterval) { _ in
+      this.background.submit { if $0 == .active { this.upkeep() } }
     }
+    upkeepTask.withLock { $0 = task }
   }
 
   private func onDirectory(_ body: @escaping @Sendable (PeerDirectory) -> Void) async throws {
@@ -238,7 +241,9 @@ package final class PeerNetwork: Sendable {
   /// Says goodbye, closes everything and writes the records.
   package func stop() async {
     discovery.stop()
+    upkeepTask.withLock { $0.take() }?.cancel()
     for channel in state.takeChannels() { try? await channel.close().get() }
+    await service.connections.end()
     try? await onDirectory { $0.end() }
     if let path = rendezvous.socket(of: member.instance) { try? FileSystem.remove(path) }
     book.flush()

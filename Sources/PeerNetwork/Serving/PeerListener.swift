@@ -47,7 +47,9 @@ struct PeerListener {
         throw ChannelError.ioOnClosedChannel
       }
     }
-    guard service.limits.openConnection(from: host) else { throw ChannelError.ioOnClosedChannel }
+    guard service.connections.keep(channel), service.limits.openConnection(from: host) else {
+      throw ChannelError.ioOnClosedChannel
+    }
     channel.closeFuture.whenComplete { _ in service.limits.closeConnection(from: host) }
     try channel.pipeline.syncOperations.addHandlers([
       SecureChannelHandler(try service.member.security.makeConnection(.server)),
