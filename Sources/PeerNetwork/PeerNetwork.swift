@@ -30,18 +30,22 @@ package final class PeerNetwork: Sendable {
     /// Bodies on their way to peers.
     package let transfers: ActivityCount
     package let group: MultiThreadedEventLoopGroup
+    /// Where servers on this machine find each other.
+    package let rendezvousDirectory: FilePath
     /// Puts a question to the user; see ``ConsentGate``.
     package let ask: ConsentGate.Question
 
     package init(
       settings: PeerSettings, store: CacheStore, dataDirectory: FilePath, transfers: ActivityCount,
-      group: MultiThreadedEventLoopGroup, ask: @escaping ConsentGate.Question
+      group: MultiThreadedEventLoopGroup, rendezvousDirectory: FilePath = Rendezvous.standardDirectory,
+      ask: @escaping ConsentGate.Question
     ) {
       self.settings = settings
       self.store = store
       self.dataDirectory = dataDirectory
       self.transfers = transfers
       self.group = group
+      self.rendezvousDirectory = rendezvousDirectory
       self.ask = ask
     }
   }
@@ -104,7 +108,7 @@ package final class PeerNetwork: Sendable {
     records = Self.records(in: parameters.dataDirectory)
     book = PeerBook(
       records: records, team: Hex.encode(Array(parameters.store.scope.tag.prefix(8))), now: now)
-    rendezvous = Rendezvous(directory: Rendezvous.standardDirectory, tag: keys.announcementTag(day: 0))
+    rendezvous = Rendezvous(directory: parameters.rendezvousDirectory, tag: keys.announcementTag(day: 0))
     loop = parameters.group.next()
     state = StatusBoard()
     let directoryBox = try Self.onLoop(loop) { [member, index, book, settling, loop] in
