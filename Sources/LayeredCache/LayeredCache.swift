@@ -69,18 +69,23 @@ package final class LayeredCache: Sendable {
     guard let layer = layers.first else { return loop.makeSucceededFuture(nil) }
     let begin = NIODeadline.now()
     let settled = layer.settling(on: loop) ?? loop.makeSucceededVoidFuture()
-    return settled.flatMap { () -> EventLoopFuture<FetchedEntry?> in
-      guard layer.mayHold(key) else { return loop.makeSucceededFuture(nil) }
-      return self.fetchOnce(key, from: layer, on: loop)
-    }.flatMap { fetched in
-      let waited = (NIODeadline.now() - begin).nanoseconds / 1_000_000
+    return settled.flatMap { () -> EventLoopFuture<(FetchedEntry?, settling: Int64)> in
+      let settling = Self.milliseconds(since: begin)
+      guard layer.mayHold(key) else { return loop.makeSucceededFuture((nil, settling)) }
+      return self.fetchOnce(key, from: layer, on: loop).map { ($0, settling) }
+    }.flatMap { fetched, settling in
+      let waited = Self.milliseconds(since: begin)
       guard let fetched else {
-        account.recordWait(for: layer.name, milliseconds: waited, hit: nil)
+        account.recordWait(for: layer.name, milliseconds: waited, settling: settling, hit: nil)
         return self.fetch(key, from: layers.dropFirst(), for: account, on: loop)
       }
-      account.recordWait(for: layer.name, milliseconds: waited, hit: Self.hit(fetched))
+      account.recordWait(for: layer.name, milliseconds: waited, settling: settling, hit: Self.hit(fetched))
       return loop.makeSucceededFuture(fetched)
     }
+  }
+
+  private static func milliseconds(since begin: NIODeadline) -> Int64 {
+    (NIODeadline.now() - begin).nanoseconds / 1_000_000
   }
 
   /// One request for a key, however many tools ask for it at the same time.
