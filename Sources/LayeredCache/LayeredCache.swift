@@ -12,7 +12,14 @@ package final class LayeredCache: Sendable {
   private let local: CacheStore
   private let remote = Mutex<[any CacheLayer]>([])
   /// Keys that are being fetched: who asks for one of them waits for the same answer.
-  private let flights = Mutex<[CacheKey: EventLoopFuture<FetchedEntry?>]>([:])
+  private let flights = Mutex<[Flight: EventLoopFuture<FetchedEntry?>]>([:])
+
+  /// A request to one layer.
+  private struct Flight: Hashable {
+    let key: CacheKey
+    let layer: CacheLayerName
+  }
+
   /// Tells other machines of what has been stored here.
   private let observer = Mutex<StoreObserver?>(nil)
 
@@ -93,9 +100,10 @@ package final class LayeredCache: Sendable {
     _ key: CacheKey, from layer: any CacheLayer, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?> {
     let promise = loop.makePromise(of: FetchedEntry?.self)
+    let flight = Flight(key: key, layer: layer.name)
     let running = flights.withLock { flights in
-      if let running = flights[key] { return Optional(running) }
-      flights[key] = promise.futureResult
+      if let running = flights[flight] { return Optional(running) }
+      flights[flight] = promise.futureResult
       return nil
     }
     if let running {
@@ -103,7 +111,7 @@ package final class LayeredCache: Sendable {
       return running.hop(to: loop)
     }
     layer.fetch(key, into: local, on: loop).whenComplete { result in
-      _ = self.flights.withLock { $0.removeValue(forKey: key) }
+      _ = self.flights.withLock { $0.removeValue(forKey: flight) }
       let fetched = (try? result.get()) ?? nil
       if fetched != nil { self.report(key) }
       promise.succeed(fetched)
