@@ -5,6 +5,7 @@ import Discovery
 import NIOCore
 package import NIOPosix
 package import PeerRecords
+import Synchronization
 package import SystemPackage
 import SystemSupport
 
@@ -29,18 +30,22 @@ package final class PeerNetwork: Sendable {
     /// Bodies on their way to peers.
     package let transfers: ActivityCount
     package let group: MultiThreadedEventLoopGroup
+    /// Where servers on this machine find each other.
+    package let rendezvousDirectory: FilePath
     /// Puts a question to the user; see ``ConsentGate``.
     package let ask: ConsentGate.Question
 
     package init(
       settings: PeerSettings, store: CacheStore, dataDirectory: FilePath, transfers: ActivityCount,
-      group: MultiThreadedEventLoopGroup, ask: @escaping ConsentGate.Question
+      group: MultiThreadedEventLoopGroup, rendezvousDirectory: FilePath = Rendezvous.standardDirectory,
+      ask: @escaping ConsentGate.Question
     ) {
       self.settings = settings
       self.store = store
       self.dataDirectory = dataDirectory
       self.transfers = transfers
       self.group = group
+      self.rendezvousDirectory = rendezvousDirectory
       self.ask = ask
     }
   }
@@ -85,6 +90,7 @@ package final class PeerNetwork: Sendable {
   private let background = NIOThreadPool(numberOfThreads: 1)
   private let discovery: PeerDiscovery
   private let state: StatusBoard
+  private let upkeepTask = Mutex<RepeatedTask?>(nil)
 
   /// What the cache asks.
   package let layer: PeerLayer
@@ -102,7 +108,7 @@ package final class PeerNetwork: Sendable {
     records = Self.records(in: parameters.dataDirectory)
     book = PeerBook(
       records: records, team: Hex.encode(Array(parameters.store.scope.tag.prefix(8))), now: now)
-    rendezvous = Rendezvous(directory: Rendezvous.standardDirectory, tag: keys.announcementTag(day: 0))
+    rendezvous = Rendezvous(directory: parameters.rendezvousDirectory, tag: keys.announcementTag(day: 0))
     loop = parameters.group.next()
     state = StatusBoard()
     let directoryBox = try Self.onLoop(loop) { [member, index, book, settling, loop] in
@@ -149,9 +155,10 @@ package final class PeerNetwork: Sendable {
     discovery.start(port: port)
     background.submit { _ in self.refreshSummary(isForced: true) }
     let this = self
-    loop.scheduleRepeatedTask(initialDelay: Self.upkeepInterval, delay: Self.upkeepInterval) { _ in
-      this.background.submit { _ in this.upkeep() }
+    let task = loop.scheduleRepeatedTask(initialDelay: Self.upkeepInterval, delay: Self.upkeepInterval) { _ in
+      this.background.submit { if $0 == .active { this.upkeep() } }
     }
+    upkeepTask.withLock { $0 = task }
   }
 
   private func onDirectory(_ body: @escaping @Sendable (PeerDirectory) -> Void) async throws {
@@ -248,7 +255,9 @@ package final class PeerNetwork: Sendable {
   /// Says goodbye, closes everything and writes the records.
   package func stop() async {
     discovery.stop()
+    upkeepTask.withLock { $0.take() }?.cancel()
     for channel in state.takeChannels() { try? await channel.close().get() }
+    await service.connections.end()
     try? await onDirectory { $0.end() }
     if let path = rendezvous.socket(of: member.instance) { try? FileSystem.remove(path) }
     book.flush()

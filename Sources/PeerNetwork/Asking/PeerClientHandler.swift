@@ -9,6 +9,12 @@ protocol AnswerConsumer: AnyObject {
   func end()
   /// The connection ended, or the other side broke the protocol.
   func fail()
+  /// The connection was closed before the request was answered, through no fault of the other side.
+  func abandon()
+}
+
+extension AnswerConsumer {
+  func abandon() { fail() }
 }
 
 /// The asking side of one connection: introduces this machine, then sends requests and hands out their answers, which come
@@ -162,7 +168,7 @@ final class PeerClientHandler: ChannelInboundHandler {
       // The consumer may have ended the connection, for what it was told.
       guard !isWanted, !exchanges.isEmpty else { return }
       exchanges[0].isWanted = false
-      if head.contentLength > Self.skipLimit { close() }
+      if head.contentLength > Self.skipLimit { close(forOwnReasons: true) }
     case .handshaking, .closed: close()
     }
   }
@@ -215,20 +221,23 @@ final class PeerClientHandler: ChannelInboundHandler {
   }
 
   /// Ends the connection; requests without an answer fail.
-  func close() {
+  func close() { close(forOwnReasons: false) }
+
+  private func close(forOwnReasons isOwn: Bool) {
     let context = context
-    finish()
+    finish(forOwnReasons: isOwn)
     context?.close(promise: nil)
   }
 
-  private func finish() {
+  private func finish(forOwnReasons isOwn: Bool = false) {
     if case .closed = state { return }
     state = .closed
     patience?.cancel()
     let abandoned = exchanges.filter(\.isWanted).map(\.consumer) + early.map(\.1)
     exchanges = []
     early = []
-    for consumer in abandoned { consumer.fail() }
+    // First, so that nobody asks here again.
     onClose()
+    for consumer in abandoned { isOwn ? consumer.abandon() : consumer.fail() }
   }
 }

@@ -26,6 +26,8 @@ final class PeerLink {
   let endpoint: PeerEndpoint
   let slot: PeerIndex.Slot
   private(set) var state = State.connecting
+  /// Whether the peer was one to be kept.
+  private var isAccepted = false
   /// What the peer says to our requests; nil as long as it has not said anything.
   private(set) var answer = PeerSighting.Answer.unknown
   var breaker = CircuitBreaker()
@@ -63,6 +65,7 @@ final class PeerLink {
     guard case .connecting = state else { return }
     state = .connected(welcome)
     guard network.accept(self, welcome) else { return end() }
+    isAccepted = true
     note(welcome.consent == "allowed" ? .allowed : welcome.consent == "denied" ? .denied : .pending)
     addFetcher()
     askForSummary()
@@ -71,7 +74,6 @@ final class PeerLink {
   /// Closes all connections. What is under way fails.
   func end() {
     if case .ended = state { return }
-    let wasConnected = peer != nil
     state = .ended
     settle()
     network.index.close(slot)
@@ -79,7 +81,7 @@ final class PeerLink {
     fetchers = []
     watcher = nil
     for handler in handlers { handler.close() }
-    network.ended(self, wasConnected: wasConnected)
+    network.ended(self, wasConnected: isAccepted)
   }
 
   private func settle() {
@@ -162,6 +164,7 @@ final class PeerLink {
 
   /// Asks for an entry; nil when no connection takes another request.
   func ask(_ target: PeerTarget, _ consumer: any AnswerConsumer) -> PeerClientHandler? {
+    guard peer != nil else { return nil }
     if fetchers.count < Self.mostFetchers, fetchers.allSatisfy({ $0.outstanding > 0 }) { addFetcher() }
     // One that is still being opened takes requests as well, and sends them when it is.
     let best = fetchers.min { ($0.outstanding, $0.isReady ? 0 : 1) < ($1.outstanding, $1.isReady ? 0 : 1) }

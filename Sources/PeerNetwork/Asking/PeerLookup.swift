@@ -73,6 +73,9 @@ final class PeerLookup {
     return true
   }
 
+  /// The next to be asked is one that was asked already, but could not answer.
+  func askAgain(_ link: PeerLink) { candidates.insert(link, at: 0) }
+
   /// An attempt has ended without the entry.
   func failed(_ attempt: EntryFetch) {
     if winner === attempt { winner = nil }
@@ -247,6 +250,14 @@ final class EntryFetch: AnswerConsumer {
     guard !isOver else { return }
     over()
     link.breaker.recordFailure(now: .now())
+    lookup.failed(self)
+  }
+
+  func abandon() {
+    guard !isOver else { return }
+    over()
+    link.breaker.recordNothing(now: .now())
+    lookup.askAgain(link)
     lookup.failed(self)
   }
 }
