@@ -9,7 +9,7 @@ import SystemSupport
 package struct MachineIdentity: Sendable {
   private let seed: [UInt8]
   /// 32 bytes.
-  let publicKey: [UInt8]
+  package let publicKey: [UInt8]
   package let identifier: PeerIdentifier
 
   /// Bytes of a signature.
@@ -47,7 +47,7 @@ package struct MachineIdentity: Sendable {
   }
 
   /// - Parameter seed: 32 random bytes.
-  init(seed: [UInt8]) throws {
+  package init(seed: [UInt8]) throws {
     self.seed = seed
     let key = Self.privateKey(seed)
     defer { EVP_PKEY_free(key) }

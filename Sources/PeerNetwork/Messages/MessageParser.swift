@@ -1,8 +1,8 @@
-import NIOCore
+package import NIOCore
 
 /// Takes a stream of bytes apart into messages. Pure; it keeps no more than a head once all events have been taken.
-struct MessageParser {
-  enum Event: Equatable {
+package struct MessageParser {
+  package enum Event: Equatable {
     case head(MessageHead)
     /// A piece of the body.
     case body(ByteBuffer)
@@ -28,14 +28,14 @@ struct MessageParser {
   private let largestBody: UInt64
 
   /// - Parameter largestBody: bytes; a message that announces more is malformed.
-  init(largestBody: UInt64) {
+  package init(largestBody: UInt64) {
     self.largestBody = largestBody
   }
 
   /// Bytes that have been fed and are in no event yet.
   var waiting: Int { input.readableBytes }
 
-  mutating func feed(_ bytes: inout ByteBuffer) {
+  package mutating func feed(_ bytes: inout ByteBuffer) {
     if case .broken = state { return }
     if input.readableBytes == 0 {
       input = bytes
@@ -47,7 +47,7 @@ struct MessageParser {
   }
 
   /// The next event; nil when more bytes are needed.
-  mutating func next() -> Event? {
+  package mutating func next() -> Event? {
     switch state {
     case .broken: return nil
     case .body(0):

@@ -4,7 +4,7 @@ package struct SummaryGeneration: Sendable, Hashable, CustomStringConvertible {
   let epoch: UInt32
   let number: UInt64
 
-  init(epoch: UInt32, number: UInt64) {
+  package init(epoch: UInt32, number: UInt64) {
     self.epoch = epoch
     self.number = number
   }
