@@ -127,6 +127,13 @@ let package = Package(
     .executableTarget(
       name: "notification-service", dependencies: ["DesktopBus", "SystemSupport"], path: "Tests/NotificationService",
       swiftSettings: strict),
+    .executableTarget(
+      name: "hostile-peer",
+      dependencies: [
+        "CacheStore", "Cryptography", "PeerNetwork", "PeerRecords", "SystemSupport", "TestSupport", system,
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      path: "Tests/HostilePeer", swiftSettings: strict),
     tests(of: "SystemSupport"),
     tests(of: "ControlProtocol"),
     tests(of: "Configuration", with: "ControlProtocol"),
