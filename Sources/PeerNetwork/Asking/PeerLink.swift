@@ -125,14 +125,18 @@ final class PeerLink {
       network.index.clear(slot)
       generation = nil
       settle()
-      let this = NIOLoopBound(self, eventLoop: network.loop)
-      network.loop.scheduleTask(in: isDenied ? Self.deniedPause : Self.pendingPause) { this.value.askForSummary() }
-      return
+      return askForSummary(in: isDenied ? Self.deniedPause : Self.pendingPause)
+    case .busy: return askForSummary(in: Self.pendingPause)
     case .failed: return end()
     }
     if answer != .allowed { note(.allowed) }
     settle()
     askForSummary()
+  }
+
+  private func askForSummary(in pause: TimeAmount) {
+    let this = NIOLoopBound(self, eventLoop: network.loop)
+    network.loop.scheduleTask(in: pause) { this.value.askForSummary() }
   }
 
   // MARK: - Fetching

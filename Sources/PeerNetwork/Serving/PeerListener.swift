@@ -1,3 +1,4 @@
+import ChannelSupport
 import NIOCore
 import NIOPosix
 import SystemSupport
@@ -50,7 +51,7 @@ struct PeerListener {
     guard service.limits.openConnection(from: host) else { throw ChannelError.ioOnClosedChannel }
     channel.closeFuture.whenComplete { _ in service.limits.closeConnection(from: host) }
     try channel.pipeline.syncOperations.addHandlers([
-      SecureChannelHandler(try service.member.security.makeConnection(.server)),
+      ReadGate(), SecureChannelHandler(try service.member.security.makeConnection(.server)),
       PeerServiceHandler(service: service, address: host),
     ])
   }
