@@ -19,6 +19,9 @@ final class PeerLink {
   private static let firstSummaryPatience = TimeAmount.seconds(10)
   /// Longer than the peer waits for changes.
   private static let summaryPatience = PeerServiceHandler.changePatience + .seconds(15)
+  /// How soon to ask for changes again, and how much later for each that came.
+  private static let changePause = TimeAmount.milliseconds(5)
+  private static let fingerprintPause = TimeAmount.microseconds(1)
   /// How soon to ask again after a refusal.
   private static let pendingPause = TimeAmount.seconds(1)
   private static let deniedPause = TimeAmount.seconds(30)
@@ -113,13 +116,16 @@ final class PeerLink {
   }
 
   private func take(_ result: SummaryReader.Result) {
+    let count: Int
     switch result {
     case .full(let generation, let table):
+      count = table.count
       self.generation = generation
       needsEverything = false
       network.index.replace(slot, by: table)
     case .changes where needsEverything: generation = nil
     case .changes(let generation, let added):
+      count = added.count
       self.generation = generation
       network.index.insert(added, into: slot)
     case .refused(let isDenied):
@@ -127,14 +133,19 @@ final class PeerLink {
       network.index.clear(slot)
       generation = nil
       settle()
-      let this = NIOLoopBound(self, eventLoop: network.loop)
-      network.loop.scheduleTask(in: isDenied ? Self.deniedPause : Self.pendingPause) { this.value.askForSummary() }
-      return
+      return askForSummary(in: isDenied ? Self.deniedPause : Self.pendingPause)
+    case .busy: return askForSummary(in: Self.pendingPause)
     case .failed: return end()
     }
     if answer != .allowed { note(.allowed) }
     settle()
-    askForSummary()
+    // A peer that always has something new is not listened to all the time.
+    askForSummary(in: Self.changePause + Self.fingerprintPause * count)
+  }
+
+  private func askForSummary(in pause: TimeAmount) {
+    let this = NIOLoopBound(self, eventLoop: network.loop)
+    network.loop.scheduleTask(in: pause) { this.value.askForSummary() }
   }
 
   // MARK: - Fetching

@@ -185,16 +185,17 @@ final class EntryFetch: AnswerConsumer {
       lookup.failed(self)
       return false
     }
-    link.breaker.recordSuccess()
     guard head.contentLength <= lookup.store.maxSize else {
       // Its cache is larger than this whole one.
       over()
+      link.breaker.recordSuccess()
       lookup.forget(link)
       lookup.failed(self)
       return false
     }
     guard lookup.claim(self) else {
       over()
+      link.breaker.recordSuccess()
       return false
     }
     digest = Digest(bytes: bytes)
@@ -237,12 +238,16 @@ final class EntryFetch: AnswerConsumer {
       duration: duration, origin: peer.map { "peer \($0.identifier)" } ?? "peer", expecting: digest, mode: .keepFirst)
     over()
     switch outcome {
-    case .stored, .alreadyThere: lookup.succeeded(self, size: received, duration: duration, body: body)
+    case .stored, .alreadyThere:
+      link.breaker.recordSuccess()
+      lookup.succeeded(self, size: received, duration: duration, body: body)
     case .mismatch:
       // Not an accident: the channel does not change bytes, and the peer checks its own.
       lookup.ban(link)
       lookup.failed(self)
-    case .notStored: lookup.failed(self)
+    case .notStored:
+      link.breaker.recordNothing(now: .now())
+      lookup.failed(self)
     }
   }
 
