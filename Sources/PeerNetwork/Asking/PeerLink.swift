@@ -123,7 +123,9 @@ final class PeerLink {
       self.generation = generation
       needsEverything = false
       network.index.replace(slot, by: table)
-    case .changes where needsEverything: generation = nil
+    case .changes where needsEverything:
+      count = 0
+      generation = nil
     case .changes(let generation, let added):
       count = added.count
       self.generation = generation
