@@ -28,8 +28,9 @@ package struct RuntimeDirectory: Sendable {
   static func candidates(environment: Environment, sessions: FilePath = "/run/user") -> [FilePath] {
     let session = sessions.appending("\(geteuid())")
     let isOurs = (try? FileSystem.status(session))?.st_uid == geteuid()
-    let places = [environment.absolutePath("XDG_RUNTIME_DIR"), isOurs ? session : nil]
-    return places.compactMap { $0?.appending("fabrik") } + [FilePath("/tmp/fabrik-\(geteuid())")]
+    var places = [environment.absolutePath("XDG_RUNTIME_DIR")].compactMap { $0 }
+    if isOurs, places != [session] { places.append(session) }
+    return places.map { $0.appending("fabrik") } + [FilePath("/tmp/fabrik-\(geteuid())")]
   }
 
   /// Takes the first candidate that can be used.

@@ -12,7 +12,14 @@ package final class LayeredCache: Sendable {
   private let local: CacheStore
   private let remote = Mutex<[any CacheLayer]>([])
   /// Keys that are being fetched: who asks for one of them waits for the same answer.
-  private let flights = Mutex<[CacheKey: EventLoopFuture<FetchedEntry?>]>([:])
+  private let flights = Mutex<[Flight: EventLoopFuture<FetchedEntry?>]>([:])
+
+  /// A request to one layer.
+  private struct Flight: Hashable {
+    let key: CacheKey
+    let layer: CacheLayerName
+  }
+
   /// Tells other machines of what has been stored here.
   private let observer = Mutex<StoreObserver?>(nil)
 
@@ -69,18 +76,23 @@ package final class LayeredCache: Sendable {
     guard let layer = layers.first else { return loop.makeSucceededFuture(nil) }
     let begin = NIODeadline.now()
     let settled = layer.settling(on: loop) ?? loop.makeSucceededVoidFuture()
-    return settled.flatMap { () -> EventLoopFuture<FetchedEntry?> in
-      guard layer.mayHold(key) else { return loop.makeSucceededFuture(nil) }
-      return self.fetchOnce(key, from: layer, on: loop)
-    }.flatMap { fetched in
-      let waited = (NIODeadline.now() - begin).nanoseconds / 1_000_000
+    return settled.flatMap { () -> EventLoopFuture<(FetchedEntry?, settling: Int64)> in
+      let settling = Self.milliseconds(since: begin)
+      guard layer.mayHold(key) else { return loop.makeSucceededFuture((nil, settling)) }
+      return self.fetchOnce(key, from: layer, on: loop).map { ($0, settling) }
+    }.flatMap { fetched, settling in
+      let waited = Self.milliseconds(since: begin)
       guard let fetched else {
-        account.recordWait(for: layer.name, milliseconds: waited, hit: nil)
+        account.recordWait(for: layer.name, milliseconds: waited, settling: settling, hit: nil)
         return self.fetch(key, from: layers.dropFirst(), for: account, on: loop)
       }
-      account.recordWait(for: layer.name, milliseconds: waited, hit: Self.hit(fetched))
+      account.recordWait(for: layer.name, milliseconds: waited, settling: settling, hit: Self.hit(fetched))
       return loop.makeSucceededFuture(fetched)
     }
+  }
+
+  private static func milliseconds(since begin: NIODeadline) -> Int64 {
+    (NIODeadline.now() - begin).nanoseconds / 1_000_000
   }
 
   /// One request for a key, however many tools ask for it at the same time.
@@ -88,9 +100,10 @@ package final class LayeredCache: Sendable {
     _ key: CacheKey, from layer: any CacheLayer, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?> {
     let promise = loop.makePromise(of: FetchedEntry?.self)
+    let flight = Flight(key: key, layer: layer.name)
     let running = flights.withLock { flights in
-      if let running = flights[key] { return Optional(running) }
-      flights[key] = promise.futureResult
+      if let running = flights[flight] { return Optional(running) }
+      flights[flight] = promise.futureResult
       return nil
     }
     if let running {
@@ -98,7 +111,7 @@ package final class LayeredCache: Sendable {
       return running.hop(to: loop)
     }
     layer.fetch(key, into: local, on: loop).whenComplete { result in
-      _ = self.flights.withLock { $0.removeValue(forKey: key) }
+      _ = self.flights.withLock { $0.removeValue(forKey: flight) }
       let fetched = (try? result.get()) ?? nil
       if fetched != nil { self.report(key) }
       promise.succeed(fetched)

@@ -54,9 +54,12 @@ struct KnownPeer {
 
   static let header = ["NAME", "ID", "ADDRESS", "LATENCY", "FETCHED", "SERVED", "IT SAYS", "YOU SAY"]
 
+  /// A socket's path says nothing to people.
+  var place: String { address.hasPrefix("unix:") ? "this machine" : address }
+
   var row: [String] {
     [
-      name, identifier.short, address, latency, Self.exchange(fetched), Self.exchange(served),
+      name, identifier.short, place, latency, Self.exchange(fetched), Self.exchange(served),
       answer == "unknown" ? "-" : answer, consent == nil ? "-" : decision,
     ]
   }

@@ -56,7 +56,7 @@ struct PeersCommand: ParsableCommand {
     func run() throws {
       let peers = try Team(options).peers.filter { $0.consent?.consent == .pending }
       var table = TextTable(header: ["NAME", "ID", "ADDRESS", "WAITING"])
-      for peer in peers { table.add([peer.name, peer.identifier.short, peer.address, peer.waiting.spoken]) }
+      for peer in peers { table.add([peer.name, peer.identifier.short, peer.place, peer.waiting.spoken]) }
       format.print(
         [("peers", .array(peers.map(\.json)))],
         lines: peers.isEmpty

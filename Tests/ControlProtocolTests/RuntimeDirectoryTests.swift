@@ -97,6 +97,8 @@ struct RuntimeDirectoryTests {
       #expect(found == [session.appending("fabrik"), temporary])
       let both = RuntimeDirectory.candidates(environment: Environment(["XDG_RUNTIME_DIR": "/x"]), sessions: directory)
       #expect(both == ["/x/fabrik", session.appending("fabrik"), temporary])
+      let same = Environment(["XDG_RUNTIME_DIR": session.string])
+      #expect(RuntimeDirectory.candidates(environment: same, sessions: directory) == found)
       guard geteuid() == 0 else { return }
       chown(session.string, 12345, 12345)
       #expect(RuntimeDirectory.candidates(environment: Environment(), sessions: directory) == [temporary])

@@ -19,6 +19,9 @@ final class PeerLink {
   private static let firstSummaryPatience = TimeAmount.seconds(10)
   /// Longer than the peer waits for changes.
   private static let summaryPatience = PeerServiceHandler.changePatience + .seconds(15)
+  /// How soon to ask for changes again, and how much later for each that came.
+  private static let changePause = TimeAmount.milliseconds(5)
+  private static let fingerprintPause = TimeAmount.microseconds(1)
   /// How soon to ask again after a refusal.
   private static let pendingPause = TimeAmount.seconds(1)
   private static let deniedPause = TimeAmount.seconds(30)
@@ -26,6 +29,8 @@ final class PeerLink {
   let endpoint: PeerEndpoint
   let slot: PeerIndex.Slot
   private(set) var state = State.connecting
+  /// Whether the peer was one to be kept.
+  private var isAccepted = false
   /// What the peer says to our requests; nil as long as it has not said anything.
   private(set) var answer = PeerSighting.Answer.unknown
   var breaker = CircuitBreaker()
@@ -63,6 +68,7 @@ final class PeerLink {
     guard case .connecting = state else { return }
     state = .connected(welcome)
     guard network.accept(self, welcome) else { return end() }
+    isAccepted = true
     note(welcome.consent == "allowed" ? .allowed : welcome.consent == "denied" ? .denied : .pending)
     addFetcher()
     askForSummary()
@@ -71,7 +77,6 @@ final class PeerLink {
   /// Closes all connections. What is under way fails.
   func end() {
     if case .ended = state { return }
-    let wasConnected = peer != nil
     state = .ended
     settle()
     network.index.close(slot)
@@ -79,7 +84,7 @@ final class PeerLink {
     fetchers = []
     watcher = nil
     for handler in handlers { handler.close() }
-    network.ended(self, wasConnected: wasConnected)
+    network.ended(self, wasConnected: isAccepted)
   }
 
   private func settle() {
@@ -111,13 +116,18 @@ final class PeerLink {
   }
 
   private func take(_ result: SummaryReader.Result) {
+    let count: Int
     switch result {
     case .full(let generation, let table):
+      count = table.count
       self.generation = generation
       needsEverything = false
       network.index.replace(slot, by: table)
-    case .changes where needsEverything: generation = nil
+    case .changes where needsEverything:
+      count = 0
+      generation = nil
     case .changes(let generation, let added):
+      count = added.count
       self.generation = generation
       network.index.insert(added, into: slot)
     case .refused(let isDenied):
@@ -125,14 +135,19 @@ final class PeerLink {
       network.index.clear(slot)
       generation = nil
       settle()
-      let this = NIOLoopBound(self, eventLoop: network.loop)
-      network.loop.scheduleTask(in: isDenied ? Self.deniedPause : Self.pendingPause) { this.value.askForSummary() }
-      return
+      return askForSummary(in: isDenied ? Self.deniedPause : Self.pendingPause)
+    case .busy: return askForSummary(in: Self.pendingPause)
     case .failed: return end()
     }
     if answer != .allowed { note(.allowed) }
     settle()
-    askForSummary()
+    // A peer that always has something new is not listened to all the time.
+    askForSummary(in: Self.changePause + Self.fingerprintPause * count)
+  }
+
+  private func askForSummary(in pause: TimeAmount) {
+    let this = NIOLoopBound(self, eventLoop: network.loop)
+    network.loop.scheduleTask(in: pause) { this.value.askForSummary() }
   }
 
   // MARK: - Fetching
@@ -143,6 +158,11 @@ final class PeerLink {
       self?.fetchers.removeAll { $0.isClosed }
     }
     if let fetcher { fetchers.append(fetcher) }
+  }
+
+  /// Makes sure that there is a connection to fetch on.
+  func warmUp() {
+    if peer != nil, answer == .allowed, fetchers.isEmpty { addFetcher() }
   }
 
   /// How busy the peer is with our requests, and how far away.
@@ -157,6 +177,7 @@ final class PeerLink {
 
   /// Asks for an entry; nil when no connection takes another request.
   func ask(_ target: PeerTarget, _ consumer: any AnswerConsumer) -> PeerClientHandler? {
+    guard peer != nil else { return nil }
     if fetchers.count < Self.mostFetchers, fetchers.allSatisfy({ $0.outstanding > 0 }) { addFetcher() }
     // One that is still being opened takes requests as well, and sends them when it is.
     let best = fetchers.min { ($0.outstanding, $0.isReady ? 0 : 1) < ($1.outstanding, $1.isReady ? 0 : 1) }

@@ -73,6 +73,9 @@ final class PeerLookup {
     return true
   }
 
+  /// The next to be asked is one that was asked already, but could not answer.
+  func askAgain(_ link: PeerLink) { candidates.insert(link, at: 0) }
+
   /// An attempt has ended without the entry.
   func failed(_ attempt: EntryFetch) {
     if winner === attempt { winner = nil }
@@ -92,6 +95,9 @@ final class PeerLookup {
     guard !isDone else { return }
     isDone = true
     hedge?.cancel()
+    // Attempts hold on to their lookup.
+    attempts = []
+    winner = nil
     promise.succeed(result)
   }
 
@@ -173,17 +179,23 @@ final class EntryFetch: AnswerConsumer {
       lookup.failed(self)
       return false
     }
-    guard let bytes = head["fabrik-digest"].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length,
-      head.contentLength <= lookup.store.maxSize
-    else {
+    guard let bytes = head["fabrik-digest"].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length else {
       over()
       lookup.ban(link)
       lookup.failed(self)
       return false
     }
-    link.breaker.recordSuccess()
+    guard head.contentLength <= lookup.store.maxSize else {
+      // Its cache is larger than this whole one.
+      over()
+      link.breaker.recordSuccess()
+      lookup.forget(link)
+      lookup.failed(self)
+      return false
+    }
     guard lookup.claim(self) else {
       over()
+      link.breaker.recordSuccess()
       return false
     }
     digest = Digest(bytes: bytes)
@@ -226,12 +238,16 @@ final class EntryFetch: AnswerConsumer {
       duration: duration, origin: peer.map { "peer \($0.identifier)" } ?? "peer", expecting: digest, mode: .keepFirst)
     over()
     switch outcome {
-    case .stored, .alreadyThere: lookup.succeeded(self, size: received, duration: duration, body: body)
+    case .stored, .alreadyThere:
+      link.breaker.recordSuccess()
+      lookup.succeeded(self, size: received, duration: duration, body: body)
     case .mismatch:
       // Not an accident: the channel does not change bytes, and the peer checks its own.
       lookup.ban(link)
       lookup.failed(self)
-    case .notStored: lookup.failed(self)
+    case .notStored:
+      link.breaker.recordNothing(now: .now())
+      lookup.failed(self)
     }
   }
 
@@ -239,6 +255,14 @@ final class EntryFetch: AnswerConsumer {
     guard !isOver else { return }
     over()
     link.breaker.recordFailure(now: .now())
+    lookup.failed(self)
+  }
+
+  func abandon() {
+    guard !isOver else { return }
+    over()
+    link.breaker.recordNothing(now: .now())
+    lookup.askAgain(link)
     lookup.failed(self)
   }
 }
