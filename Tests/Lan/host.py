@@ -154,8 +154,8 @@ class Host(contextlib.AbstractContextManager):
         self.lan.on_the_wire(["tc", "qdisc", "replace", "dev", self.port, *shaping])
 
     def firewall(self, rules):
-        """Replaces the host's nftables rules."""
-        self.as_root(["nft", "-f", "-"], input=f"flush ruleset\n{rules}\n")
+        """Replaces the host's nftables rules. nft wants braces on lines of their own."""
+        self.as_root(["nft", "-f", "-"], input="flush ruleset\n" + rules.replace("}", "\n}\n"))
 
     def sent(self):
         """Bytes that have left the host by its cable."""

@@ -8,65 +8,111 @@ from project import Project, objects
 from scenario import NO_MULTICAST, Scenario
 
 PORT = 47000
+HOSTILE = "/run/lab/fabrik/hostile-peer"
+
+MISBEHAVIOURS = [
+    "lie", "lie-size", "stall", "stall-handshake", "stall-request", "stall-body", "dribble", "reset", "headers",
+    "headers-handshake", "flood", "flood-full", "flood-changes", "garbage", "garbage-handshake"]
+# Those that show whether a server goes on serving others; what each of them gets is tested on one machine.
+ATTACKS = ["many", "slowloris", "deaf", "crowd", "everything", "unsigned", "traverse", "other-secret"]
 
 
-class HostileMemberTests(Scenario):
-    """A member of the team, with the secret, that does not keep to the rules. Whatever it does: the build succeeds,
-    nothing wrong is stored, memory stays bounded."""
+class HostileServerTests(Scenario):
+    """A member of the team, with the secret, that has all the results of a build and does not keep to the rules.
+    Whatever it does: the build succeeds, nothing wrong is stored, memory stays bounded."""
 
-    def build_beside(self, mode):
-        first, second, third = self.lan(CONTAINER, CONTAINER, CONTAINER)
-        for host in (first, second, third):
+    def setUp(self):
+        self.first, self.second = self.lan(CONTAINER, CONTAINER)
+        for host in (self.first, self.second):
             host.firewall(NO_MULTICAST)
-        reference = Fabrik(third, configured=False)
-        project = Project("hostile")
-        project.build(reference, "tree")
-        hostile = first.spawn(
-            ["/run/lab/fabrik/hostile-peer", mode, "--port", str(PORT)], environment={"FABRIK_SECRET": Fabrik(first).environment["FABRIK_SECRET"]})
+        # The store that the hostile peer serves from.
+        self.owner = self.fabrik(self.first)
+        self.project = Project("hostile")
+        self.project.build(self.owner, "tree")
+        self.owner.stop()
+        self.two = Fabrik(self.second, peers=[f"{self.first.ipv4}:{PORT}"])
+        self.installations.append(self.two)
+
+    def start_hostile(self, misbehaviour, *options):
+        hostile = self.first.spawn(
+            [HOSTILE, misbehaviour, "--port", PORT, "--store", f"{self.owner.user.home}/.cache/fabrik", *options],
+            environment=self.owner.environment)
         hostile.wait_for("ready")
-        two = self.fabrik(second, peers=[f"{first.ipv4}:{PORT}"])
-        eventually(lambda: "connected" in hostile.output, "the hostile peer's connection")
-        for round in range(3):
-            build = project.build(two, f"tree{round}")
-            self.assertEqual(build.peer_hits, 0)
-            self.assertEqual(objects(reference, "tree"), objects(two, f"tree{round}"))
-            two.run("cache", "clear")
-        self.assert_sound(two)
-        return hostile, two
+        return hostile
 
-    def test_it_lies_about_digests(self):
-        self.build_beside("lie")
+    def build_beside(self, misbehaviour, *options):
+        hostile = self.start_hostile(misbehaviour, *options)
+        self.two.start()
+        try:
+            builds = []
+            # The first meets the peer while it is being connected to, the others when it is known.
+            for number in range(3):
+                builds.append(self.project.build(self.two, f"tree{number}"))
+                self.assertEqual(objects(self.owner, "tree"), objects(self.two, f"tree{number}"))
+                self.two.run("cache", "clear")
+            self.project.build(self.two, "last")
+            self.assert_sound(self.two)
+            return builds
+        finally:
+            self.two.kill()
+            hostile.stop()
+            self.two.host.run(["rm", "-rf", f"{self.two.user.home}/.cache", f"{self.two.user.home}/.local"])
 
-    def test_it_stalls_after_accepting(self):
-        self.build_beside("stall")
+    def test_an_honest_one_is_fetched_from(self):
+        builds = self.build_beside("honest")
+        self.assertGreater(sum(build.peer_hits for build in builds), 0)
 
-    def test_it_dribbles_a_byte_a_second(self):
-        self.build_beside("dribble")
+    def test_whatever_it_does_the_build_succeeds(self):
+        for misbehaviour in MISBEHAVIOURS:
+            with self.subTest(misbehaviour=misbehaviour):
+                self.build_beside(misbehaviour)
 
-    def test_it_resets_in_mid_body(self):
-        self.build_beside("reset")
+    def test_what_it_lies_about_is_neither_used_nor_kept(self):
+        for misbehaviour in ("lie", "lie-size", "reset", "stall-body"):
+            with self.subTest(misbehaviour=misbehaviour):
+                self.assertEqual([build.peer_hits for build in self.build_beside(misbehaviour)], [0, 0, 0])
 
-    def test_it_sends_endless_headers(self):
-        self.build_beside("headers")
+    def test_a_million_claims_take_bounded_memory(self):
+        self.build_beside("honest", "--claim", "1000000")
 
-    def test_it_floods_with_summaries(self):
-        self.build_beside("flood")
 
-    def test_it_relays_a_request_to_a_third_peer(self):
+class RelayTests(Scenario):
+    def test_a_request_relayed_to_a_third_peer_is_refused(self):
+        for mode in ("relay", "relay-requests"):
+            with self.subTest(mode=mode):
+                hosts = self.lan(CONTAINER, CONTAINER, CONTAINER)
+                for host in hosts:
+                    host.firewall(NO_MULTICAST)
+                one = self.fabrik(hosts[0], port=PORT)
+                one.put("an object", b"its bytes")
+                relay = hosts[1].spawn(
+                    [HOSTILE, mode, "--port", PORT, "--to", f"{hosts[0].ipv4}:{PORT}"], environment=one.environment)
+                relay.wait_for("ready")
+                three = self.fabrik(hosts[2], peers=[f"{hosts[1].ipv4}:{PORT}"])
+                relay.wait_for("passed on")
+                for _ in range(20):
+                    self.assertIsNone(three.get("an object"))
+                self.assertNotIn("passed on: 200", relay.output)
+                self.assertNotIn(three.name, one.peers())
+            self.doCleanups()
+
+
+class HostileClientTests(Scenario):
+    def test_a_server_that_is_attacked_goes_on_serving_the_others(self):
         hosts = self.lan(CONTAINER, CONTAINER, CONTAINER)
-        for host in hosts:
-            host.firewall(NO_MULTICAST)
-        one = self.fabrik(hosts[0], port=PORT)
-        one.put("an object", b"its bytes")
-        relay = hosts[1].spawn(
-            ["/run/lab/fabrik/hostile-peer", "relay", "--port", str(PORT), "--to", f"{hosts[0].ipv4}:{PORT}"],
-            environment=one.environment)
-        relay.wait_for("ready")
-        three = self.fabrik(hosts[2], peers=[f"{hosts[1].ipv4}:{PORT}"])
-        eventually(lambda: "connected" in relay.output, "the relay's connection")
-        for _ in range(20):
-            self.assertIsNone(three.get("an object"))
-        self.assertNotIn(three.name, one.peers())
+        one, two = self.fabrik(hosts[0], port=PORT), self.fabrik(hosts[1])
+        one.put("here", b"bytes")
+        two.eventually_reaches(one)
+        for attack in ATTACKS:
+            with self.subTest(attack=attack):
+                attacker = hosts[2].spawn(
+                    [HOSTILE, attack, "--to", f"{one.host.ipv4}:{PORT}"], environment=one.environment)
+                eventually(lambda: attacker.output or not attacker.is_running, "the attack's beginning", patience=5) \
+                    if attack in ("everything", "unsigned", "traverse") else None
+                for number in range(3):
+                    self.assert_shared(one, two, f"{attack} {number}", attack.encode() * 10_000)
+                attacker.stop()
+                self.assert_sound(one)
 
 
 class FloodTests(Scenario):
@@ -82,8 +128,9 @@ class FloodTests(Scenario):
         third, fourth = one.host.lan.hosts[2:]
         self.assert_shared(one, two)
         tags = eventually(lambda: multicast.team_tags(third), "the team's tag")
-        two.host.firewall("table inet count { counter dialled { }; chain output {\n"
-                          "type filter hook output priority 0; tcp flags & (syn | ack) == syn oifname eth0 counter name dialled\n} }")
+        two.host.firewall(
+            "table inet count { counter dialled { }\nchain output { type filter hook output priority 0\n"
+            "oifname eth0 tcp flags & (syn | ack) == syn counter name dialled\n} }")
         multicast.flood(third, 10_000, tag=tags.pop() if tag_known else None)
         self.assert_shared(one, two, "after", b"the flood")
         three = self.fabrik(fourth)

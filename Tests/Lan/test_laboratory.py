@@ -116,7 +116,7 @@ class NetworkTests(unittest.TestCase):
         with Lan([CONTAINER, CONTAINER]) as lan:
             one, two = lan.hosts
             two.firewall("table inet filter { chain input { type filter hook input priority 0; policy drop;\n"
-                         "ct state established,related accept\niif lo accept\nmeta l4proto ipv6-icmp accept\n}\n}")
+                         "ct state established,related accept\niif lo accept\nmeta l4proto ipv6-icmp accept } }")
             self.assertFalse(receives(one, two))
             self.assertTrue(receives(two, one))
             two.firewall("")
