@@ -33,7 +33,7 @@ final class MulticastSocket {
   let descriptor: FileDescriptor
   private let group: InternetAddress
 
-  /// Made in bind(2)'s terms; the number that this system's headers may not have.
+  /// IPV6_MULTICAST_ALL, which the headers may not have.
   private static let ipv6MulticastAll: CInt = 29
   /// RFC 6762 section 11.
   private static let hops: CInt = 255
@@ -72,14 +72,15 @@ final class MulticastSocket {
       try set(CInt(IPPROTO_IP), IP_MULTICAST_LOOP, CInt(1))
       try set(CInt(IPPROTO_IP), IP_MULTICAST_TTL, Self.hops)
       try set(CInt(IPPROTO_IP), IP_TTL, Self.hops)
-      try set(CInt(IPPROTO_IP), IP_MULTICAST_ALL, CInt(0))
+      // The group on this interface only. Emulated kernels may not know it, and then mix up interfaces at worst.
+      try? set(CInt(IPPROTO_IP), IP_MULTICAST_ALL, CInt(0))
     case .ipv6:
       try set(CInt(IPPROTO_IPV6), IPV6_V6ONLY, CInt(1))
       try set(CInt(IPPROTO_IPV6), IPV6_MULTICAST_IF, index)
       try set(CInt(IPPROTO_IPV6), IPV6_MULTICAST_LOOP, CInt(1))
       try set(CInt(IPPROTO_IPV6), IPV6_MULTICAST_HOPS, Self.hops)
       try set(CInt(IPPROTO_IPV6), IPV6_UNICAST_HOPS, Self.hops)
-      // Older kernels do without; the address it is bound to belongs to the interface already.
+      // Older kernels do without: a socket that is bound to a link-local address is bound to the interface.
       try? set(CInt(IPPROTO_IPV6), Self.ipv6MulticastAll, CInt(0))
     }
   }

@@ -251,6 +251,15 @@ struct BrowserMemoryTests {
     }
   }
 
+  @Test("is not renewed by an answer that the goodbye has overtaken")
+  mutating func overtaken() {
+    bench.hear(Sample.announcement(of: "a"))
+    _ = bench.events()
+    bench.hear(Sample.announcement(of: "a", lifetime: 0))
+    bench.hear(Sample.announcement(of: "a", lifetime: 10), isOneShot: true)
+    #expect(bench.events(within: .seconds(2)).map(\.event) == [.lost(instance: "a")])
+  }
+
   @Test("is told to those it asks while more than half of its time is left, and not before all of it is known")
   mutating func knownAnswers() throws {
     bench.hear(Sample.announcement(of: "a"))
