@@ -26,8 +26,9 @@ final class LinkSockets {
   func open() -> Bool {
     let wasJoined = joined != nil
     let wasAsking = asking != nil
-    if !wasJoined { joined = try? MulticastSocket.joined(link) }
-    if !wasAsking, let source { asking = try? MulticastSocket.asking(link, from: source) }
+    guard let source else { return false }
+    if !wasJoined { joined = try? MulticastSocket.joined(link, from: source) }
+    if !wasAsking { asking = try? MulticastSocket.asking(link, from: source) }
     return (joined != nil) != wasJoined || (asking != nil) != wasAsking
   }
 
