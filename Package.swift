@@ -22,6 +22,8 @@ let serverLinking: [LinkerSetting] = [
 
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
+func nio(_ product: String) -> Target.Dependency { .product(name: product, package: "swift-nio") }
+
 /// The tests of one library.
 func tests(of library: String, with others: Target.Dependency..., except files: [String] = []) -> Target {
   .testTarget(
@@ -127,15 +129,27 @@ let package = Package(
     .executableTarget(
       name: "notification-service", dependencies: ["DesktopBus", "SystemSupport"], path: "Tests/NotificationService",
       swiftSettings: strict),
+    .executableTarget(
+      name: "hostile-peer",
+      dependencies: [
+        "CacheStore", "Cryptography", "PeerNetwork", "PeerRecords", "SystemSupport", "TestSupport", system,
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      path: "Tests/HostilePeer", swiftSettings: strict),
     tests(of: "SystemSupport"),
     tests(of: "ControlProtocol"),
     tests(of: "Configuration", with: "ControlProtocol"),
     tests(of: "PeerRecords", with: "ControlProtocol"),
     tests(of: "CacheStore", with: "store-writer"),
-    tests(of: "LayeredCache", with: "CacheStore", "ControlProtocol"),
+    tests(
+      of: "LayeredCache", with: "CacheStore", "ControlProtocol", nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix")),
     tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
     tests(of: "Discovery", with: "discovery-probe"),
     tests(of: "DesktopBus", with: "notification-service"),
+    tests(
+      of: "PeerNetwork",
+      with: "CacheStore", "ChannelSupport", "ControlProtocol", "LayeredCache", "PeerRecords", nio("NIOCore"),
+      nio("NIOEmbedded"), nio("NIOPosix")),
     tests(of: "BuildTools", with: "Configuration"),
     tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),
     // The built programs, as a user meets them.

@@ -1,5 +1,6 @@
 // OpenSSL's headers, and functions in place of those of its macros that Swift cannot call.
 #pragma once
+#include <openssl/buffer.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -23,6 +24,13 @@ static inline void fabrik_no_resumption(SSL_CTX *context) {
 
 // The bytes a memory BIO holds. They stay its own.
 static inline long fabrik_bio_contents(BIO *bio, char **data) { return BIO_get_mem_data(bio, data); }
+
+// The bytes a memory BIO has room for.
+static inline size_t fabrik_bio_capacity(BIO *bio) {
+  BUF_MEM *memory = NULL;
+  BIO_get_mem_ptr(bio, &memory);
+  return memory == NULL ? 0 : memory->max;
+}
 
 static inline void fabrik_bio_reset(BIO *bio) { BIO_reset(bio); }
 

@@ -51,8 +51,7 @@ package struct CacheServer: Sendable {
     let peers = PeerSide(options: options, store: store, transfers: transfers, group: group)
     let server = ServerContext(
       cache: LayeredCache(local: store), leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
-      transfers: transfers, workers: workers, peerReport: { await peers?.report() ?? [] },
-      statusFields: { peers?.statusFields ?? [:] })
+      transfers: transfers, workers: workers, peers: peers)
 
     // The launcher takes the absence of `ready` as a sign that no tool has been answered, so its socket comes first.
     try await door.openControl(for: server)

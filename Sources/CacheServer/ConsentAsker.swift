@@ -1,5 +1,4 @@
 import DesktopBus
-import NIOPosix
 import PeerRecords
 import Synchronization
 
@@ -9,44 +8,64 @@ final class ConsentAsker: Sendable {
   /// Questions that wait for their turn; what is beyond them can be found by `fabrik p2p pending`.
   private static let queueLimit = 8
   private static let patience = Duration.seconds(600)
+  /// How often it is looked whether the user has answered by a command.
+  private static let lookInterval = Duration.seconds(1)
+
+  private struct Question: Sendable {
+    let peer: PeerIdentifier
+    let name: String
+    let address: String
+  }
 
   private let records: PeerRecords
   private let notifications: DesktopNotifications
-  private let queue = Mutex<[(peer: PeerIdentifier, name: String, address: String)]>([])
-  private let isAsking = Atomic<Bool>(false)
+  private let questions: AsyncStream<Question>.Continuation
+  private let work = Mutex<Task<Void, Never>?>(nil)
 
   init(records: PeerRecords, notifications: DesktopNotifications) {
     self.records = records
     self.notifications = notifications
-  }
-
-  func ask(_ peer: PeerIdentifier, _ name: String, _ address: String) {
-    queue.withLock { if $0.count < Self.queueLimit { $0.append((peer, name, address)) } }
-    guard !isAsking.exchange(true, ordering: .acquiringAndReleasing) else { return }
-    let thread = NIOThreadPool(numberOfThreads: 1)
-    thread.start()
-    thread.submit { _ in
-      while let (peer, name, address) = self.queue.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
-        self.put(peer, name, address)
+    let (stream, continuation) = AsyncStream.makeStream(
+      of: Question.self, bufferingPolicy: .bufferingOldest(Self.queueLimit))
+    questions = continuation
+    work.withLock {
+      $0 = Task { [weak self] in
+        for await question in stream { await self?.put(question) }
       }
-      self.isAsking.store(false, ordering: .releasing)
-      thread.shutdownGracefully { _ in }
     }
   }
 
-  private func put(_ peer: PeerIdentifier, _ name: String, _ address: String) {
-    // The user may have answered by another way meanwhile.
-    guard records.consent(of: peer)?.consent == .pending else { return }
-    let answer = notifications.ask(
-      title: "Share build results with \(DisplayText.name(name))?",
-      body: "\(DisplayText.name(name)) (\(address), \(peer.short)) has your team's secret and would like to fetch what "
+  func ask(_ peer: PeerIdentifier, _ name: String, _ address: String) {
+    questions.yield(Question(peer: peer, name: name, address: address))
+  }
+
+  /// Takes back what is shown.
+  func stop() {
+    questions.finish()
+    work.withLock { $0?.cancel() }
+  }
+
+  private func isOpen(_ question: Question) -> Bool { records.consent(of: question.peer)?.consent == .pending }
+
+  private func put(_ question: Question) async {
+    guard isOpen(question), let interruption = try? Interruption() else { return }
+    // The user may answer by a command while the notification is shown.
+    let watch = Task {
+      while isOpen(question), (try? await Task.sleep(for: Self.lookInterval)) != nil {}
+      interruption.fire()
+    }
+    let name = DisplayText.name(question.name)
+    let answer = await notifications.answer(
+      title: "Share build results with \(name)?",
+      body: "\(name) (\(question.address), \(question.peer.short)) has your team's secret and would like to fetch what "
         + "you have built.",
       actions: [
         .init(key: "once", label: "Allow once"), .init(key: "always", label: "Always"),
         .init(key: "deny", label: "Deny"),
-      ], timeout: Self.patience)
-    guard case .action(let key) = answer, records.consent(of: peer)?.consent == .pending else { return }
+      ], timeout: Self.patience, interruption: interruption)
+    watch.cancel()
+    guard case .action(let key) = answer, isOpen(question) else { return }
     let consent: Consent? = ["once": .once, "always": .always, "deny": .denied][key]
-    if let consent { try? records.setConsent(consent, of: peer) }
+    if let consent { try? records.setConsent(consent, of: question.peer) }
   }
 }

@@ -85,6 +85,7 @@ final class ControlHandler: ChannelInboundHandler {
     self.lease = lease
     server.leases.open(lease)
     server.lifecycle.report(.leaseOpened)
+    server.peers?.buildBegins()
     answer(.init(ControlMessage.ready), context)
   }
 
@@ -98,9 +99,9 @@ final class ControlHandler: ChannelInboundHandler {
   private func answerWithPeers(_ context: ChannelHandlerContext) {
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let server = server
-    context.eventLoop.makeFutureWithTask { await server.peerReport() }.whenSuccess { peers in
+    context.eventLoop.makeFutureWithTask { await server.peers?.report() ?? [] }.whenSuccess { peers in
       let (handler, context) = this.value
-      for message in peers + [ControlMessage(ControlMessage.end)] { handler.answer(message, context) }
+      for message in peers.map(\.message) + [ControlMessage(ControlMessage.end)] { handler.answer(message, context) }
     }
   }
 

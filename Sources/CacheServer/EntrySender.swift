@@ -51,12 +51,26 @@ struct EntrySender {
     let this = NIOLoopBound((self, head), eventLoop: channel.eventLoop)
     return fetch.flatMap { fetched in
       let (sender, head) = this.value
+      if let fetched, let body = fetched.body {
+        sender.send(fetched, body, of: key, for: account, head: head(fetched.size))
+        return sender.channel.eventLoop.makeSucceededFuture(.sent)
+      }
       guard let entry = sender.server.cache.finishLookup(key, fetched: fetched, for: account) else {
         return sender.channel.eventLoop.makeSucceededFuture(.missing)
       }
       return sender.send(
         entry, from: fetched, for: account, head: head(entry.size), removals: sender.server.cache.removals)
     }
+  }
+
+  private func send(
+    _ fetched: FetchedEntry, _ body: ByteBuffer, of key: CacheKey, for account: StatisticsAccount, head: ByteBuffer
+  ) {
+    server.cache.finishLookup(key, with: fetched, for: account)
+    server.recent.insert(key, body: body, duration: fetched.duration, removals: server.cache.removals)
+    var buffer = head
+    buffer.writeImmutableBuffer(body)
+    channel.writeAndFlush(buffer, promise: nil)
   }
 
   private func send(

@@ -13,11 +13,11 @@ import SystemPackage
 final class PeerSide: Sendable {
   private let settings: PeerSettings
   private let dataDirectory: FilePath
-  private let sessionBus: String?
   private let store: CacheStore
   private let transfers: ActivityCount
   private let group: MultiThreadedEventLoopGroup
   private let network = Mutex<PeerNetwork?>(nil)
+  private let asker: ConsentAsker
   private let problem = Mutex<String?>(nil)
 
   /// nil when peers are off.
@@ -25,7 +25,9 @@ final class PeerSide: Sendable {
     guard let settings = options.peerSettings, let dataDirectory = options.dataDirectory else { return nil }
     self.settings = settings
     self.dataDirectory = dataDirectory
-    sessionBus = options.sessionBus
+    asker = ConsentAsker(
+      records: PeerNetwork.records(in: dataDirectory),
+      notifications: DesktopNotifications(busAddress: options.sessionBus))
     self.store = store
     self.transfers = transfers
     self.group = group
@@ -42,8 +44,6 @@ final class PeerSide: Sendable {
   }
 
   private func make(for cache: LayeredCache) {
-    let records = PeerNetwork.records(in: dataDirectory)
-    let asker = ConsentAsker(records: records, notifications: DesktopNotifications(busAddress: sessionBus))
     do {
       let network = try PeerNetwork(
         .init(
@@ -57,7 +57,13 @@ final class PeerSide: Sendable {
     }
   }
 
+  /// To be called when a build begins.
+  func buildBegins() {
+    network.withLock { $0 }?.buildBegins()
+  }
+
   func stop() async {
+    asker.stop()
     await network.withLock { $0 }?.stop()
   }
 
@@ -67,7 +73,7 @@ final class PeerSide: Sendable {
   }
 
   /// For `fabrik p2p list`.
-  func report() async -> [ControlMessage] {
+  func report() async -> [PeerReport] {
     await network.withLock { $0 }?.report() ?? []
   }
 }

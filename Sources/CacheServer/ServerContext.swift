@@ -18,10 +18,8 @@ final class ServerContext: Sendable {
   let lifecycle: ServerLifecycle
   let transfers: ActivityCount
   let recent = RecentBodies()
-  /// A ``PeerReport``'s message for each peer.
-  let peerReport: @Sendable () async -> [ControlMessage]
-  /// ``PeerStatus``' fields; none without peers.
-  let statusFields: @Sendable () -> [String: String]
+  /// nil: off.
+  let peers: PeerSide?
   private let start = ContinuousClock.now
   private let workers: NIOThreadPool
   private let isCollecting = Atomic<Bool>(false)
@@ -29,16 +27,14 @@ final class ServerContext: Sendable {
 
   init(
     cache: LayeredCache, leases: LeaseRegistry, lifecycle: ServerLifecycle, transfers: ActivityCount,
-    workers: NIOThreadPool, peerReport: @escaping @Sendable () async -> [ControlMessage],
-    statusFields: @escaping @Sendable () -> [String: String]
+    workers: NIOThreadPool, peers: PeerSide?
   ) {
     self.cache = cache
     self.leases = leases
     self.lifecycle = lifecycle
     self.transfers = transfers
     self.workers = workers
-    self.peerReport = peerReport
-    self.statusFields = statusFields
+    self.peers = peers
   }
 
   var status: ServerStatus {
@@ -46,7 +42,7 @@ final class ServerContext: Sendable {
     return ServerStatus(
       version: fabrikVersion, process: getpid(),
       uptimeMilliseconds: seconds * 1000 + attoseconds / 1_000_000_000_000_000, isDaemon: lifecycle.isDaemon,
-      leases: leases.count, peers: PeerStatus(fields: statusFields()))
+      leases: leases.count, peers: PeerStatus(fields: peers?.statusFields ?? [:]))
   }
 
   /// Reports that a launcher's first message has been handled, or that it went away without one.

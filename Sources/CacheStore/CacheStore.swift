@@ -62,7 +62,12 @@ package final class CacheStore: Sendable {
 
   /// Looks an entry up. nil is a miss: there is none, or it was damaged and is now gone.
   package func lookup(_ key: CacheKey) -> OpenEntry? {
-    find(key, in: scope) ?? (scope == .private ? nil : adopt(key))
+    lookupShared(key) ?? (scope == .private ? nil : adopt(key))
+  }
+
+  /// Looks up what is in the store's scope already: for others than this user, who is not to learn what is private.
+  package func lookupShared(_ key: CacheKey) -> OpenEntry? {
+    find(key, in: scope)
   }
 
   /// An entry that was made while the user built outside of the team: asked for by a build of the team, it becomes the

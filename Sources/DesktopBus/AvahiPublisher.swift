@@ -33,7 +33,8 @@ package final class AvahiPublisher: Sendable {
     case unavailable(String)
   }
 
-  /// How long `stop` waits. Twice an unanswered call, with which a stopped daemon could hold it.
+  /// How long `stop` waits for its thread. All waiting of the thread for others ends at once, so this is a limit for
+  /// what should not be, such as a bus whose queue of connections is full.
   private static let stopPatience = Duration.seconds(5)
 
   private let service: AdvertisedService
@@ -57,6 +58,8 @@ package final class AvahiPublisher: Sendable {
     self.onChange = onChange
   }
 
+  deinit { stop() }
+
   /// `DBUS_SYSTEM_BUS_ADDRESS`, else the usual places.
   package static var systemBusAddress: String {
     if let address = getenv("DBUS_SYSTEM_BUS_ADDRESS"), address.pointee != 0 { return String(cString: address) }
@@ -79,7 +82,7 @@ package final class AvahiPublisher: Sendable {
     }
   }
 
-  /// Withdraws the service, upon which the daemon says goodbye to the network, and waits for the thread, at most 5 s.
+  /// Withdraws the service, upon which the daemon says goodbye to the network, and waits for the thread, at most 5 s; usually a millisecond.
   package func stop() {
     let running = thread.withLock { thread in
       defer { thread = nil }

@@ -41,12 +41,16 @@ package final class BusConnection {
 
   /// Calls a method of the bus itself or of a unique name, and returns the answer's arguments. Throws `.refused` with
   /// the service's error, `.timedOut`, `.interrupted` or `.disconnected`.
+  ///
+  /// - Parameter interruptible: false where an answer that nobody waits for would leave something behind.
   @discardableResult
-  package func call(_ call: BusMessage, patience: Duration = patience) throws(BusFailure) -> [BusValue] {
+  package func call(
+    _ call: BusMessage, patience: Duration = patience, interruptible: Bool = true
+  ) throws(BusFailure) -> [BusValue] {
     let deadline = Deadline.after(patience)
     let serial = try link.send(call)
     while !deadline.isOver {
-      guard let message = try link.receive(until: deadline) else { break }
+      guard let message = try link.receive(until: deadline, interruptible: interruptible) else { break }
       // The bus answers for a service that is gone.
       if message.replySerial == serial, message.sender == call.destination || message.sender == Self.bus {
         switch message.kind {

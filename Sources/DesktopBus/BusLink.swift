@@ -63,9 +63,10 @@ final class BusLink {
     }
   }
 
-  /// The next message, from whomever; sends what is still queued. Nil when the time is over. Throws `.interrupted` or
-  /// `.disconnected`.
-  func receive(until deadline: Deadline) throws(BusFailure) -> BusMessage? {
+  /// The next message, from whomever; sends what is still queued. Nil when the time is over. Throws `.disconnected`, or
+  /// `.interrupted` unless that is not wanted.
+  func receive(until deadline: Deadline, interruptible: Bool = true) throws(BusFailure) -> BusMessage? {
+    let interruption = interruptible ? interruption : nil
     while true {
       if interruption?.isFired == true { throw .interrupted }
       if let message = pop() { return message }
@@ -76,7 +77,7 @@ final class BusLink {
       }
       if let message = pop() { return message }
       if deadline.isOver { return nil }
-      wait(until: deadline)
+      wait(until: deadline, or: interruption)
     }
   }
 
@@ -87,7 +88,7 @@ final class BusLink {
     }
   }
 
-  private func wait(until deadline: Deadline) {
+  private func wait(until deadline: Deadline, or interruption: Interruption?) {
     guard library.isAuthenticated(connection) != 0 else {
       // Whether the authentication now waits for reading or for writing only libdbus knows. An interruption is seen
       // between two of these short waits.

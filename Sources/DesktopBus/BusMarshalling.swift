@@ -56,7 +56,8 @@ struct BusReader {
   }
 }
 
-/// Writes arguments with libdbus's iterators. Its functions return false when memory is short.
+/// Writes arguments with libdbus's iterators. Its functions return false when memory is short, and for what libdbus
+/// would abort over.
 struct BusWriter {
   let library: BusLibrary
 
@@ -69,17 +70,18 @@ struct BusWriter {
     case .uint32(let value): basic(value, "u", iterator)
     case .string(let value): text(value, "s", iterator)
     case .path(let value):
-      // An object's path that libdbus would abort over is a mistake of ours, and the call's failure.
       library.isPath(value, nil) != 0 && text(value, "o", iterator)
     case .array(let element, let values):
-      container("a", element, iterator) { inner in values.allSatisfy { append($0, to: inner) } }
+      ["s", "y"].contains(element) && values.allSatisfy { $0.signature == element }
+        && container("a", element, iterator) { inner in values.allSatisfy { append($0, to: inner) } }
     case .options(let options):
       container("a", "{sv}", iterator) { entries in
         options.allSatisfy { option in
-          container("e", nil, entries) { entry in
-            text(option.name, "s", entry)
-              && container("v", option.value.signature, entry) { append(option.value, to: $0) }
-          }
+          option.value != .other
+            && container("e", nil, entries) { entry in
+              text(option.name, "s", entry)
+                && container("v", option.value.signature, entry) { append(option.value, to: $0) }
+            }
         }
       }
     case .other: false

@@ -9,17 +9,17 @@ package struct BusMessage: Sendable, Equatable {
   }
 
   package let kind: Kind
-  package private(set) var serial: UInt32 = 0
+  package internal(set) var serial: UInt32 = 0
   /// What an answer or an error answers.
-  package private(set) var replySerial: UInt32 = 0
+  package internal(set) var replySerial: UInt32 = 0
   /// Set by the bus, so it can be relied upon.
-  package private(set) var sender: String?
-  package private(set) var destination: String?
-  package private(set) var path: String?
-  package private(set) var interface: String?
-  package private(set) var member: String?
-  package private(set) var errorName: String?
-  package private(set) var arguments: [BusValue] = []
+  package internal(set) var sender: String?
+  package internal(set) var destination: String?
+  package internal(set) var path: String?
+  package internal(set) var interface: String?
+  package internal(set) var member: String?
+  package internal(set) var errorName: String?
+  package internal(set) var arguments: [BusValue] = []
 
   /// More arguments or elements than any message has that is meant for us.
   static let argumentLimit = 256
@@ -70,7 +70,7 @@ package struct BusMessage: Sendable, Equatable {
     kind == .signal && self.member == member && self.interface == interface
   }
 
-  private init(kind: Kind) {
+  init(kind: Kind) {
     self.kind = kind
   }
 }
@@ -97,6 +97,10 @@ extension BusMessage {
   func withMessage<Result>(
     of library: BusLibrary, _ body: (BusLibrary.Message) throws(BusFailure) -> Result
   ) throws(BusFailure) -> Result {
+    // libdbus does not return from a signature that is longer than D-Bus allows.
+    guard arguments.reduce(0, { $0 + $1.signature.utf8.count }) <= 255 else {
+      throw .unavailable("there are too many arguments")
+    }
     guard let message = library.newMessage(kind.rawValue) else { throw .unavailable("libdbus is out of memory") }
     defer { library.releaseMessage(message) }
     var isComplete = true

@@ -23,8 +23,8 @@ package struct NotificationAction: Sendable, Equatable {
 package struct DesktopNotifications: Sendable {
   package static let service = "org.freedesktop.Notifications"
   package static let path = "/org/freedesktop/Notifications"
-  /// How long the bus may take to start the notification service.
-  private static let startPatience = Duration.seconds(5)
+  /// How long the service may take to start, or to answer a call: a desktop is slow while a build has all its cores.
+  private static let patience = Duration.seconds(5)
 
   private let busAddress: String?
 
@@ -34,7 +34,8 @@ package struct DesktopNotifications: Sendable {
   }
 
   /// Asks, and blocks the calling thread until the user answers, the notification is closed, the service dies,
-  /// `interruption` is fired or the timeout passes; what is then still shown is closed.
+  /// `interruption` is fired or the timeout passes; what is then still shown is closed. A service or a bus that hangs is
+  /// waited for no longer than a few seconds.
   ///
   /// - Parameters:
   ///   - title: one line.
@@ -57,12 +58,14 @@ package struct DesktopNotifications: Sendable {
     _ bus: BusConnection, title: String, body: String, actions: [NotificationAction], timeout: Duration
   ) throws(BusFailure) -> NotificationAnswer {
     let deadline = Deadline.after(timeout)
+    var patience: Duration { min(Self.patience, deadline.remaining) }
     try bus.watchOwner(of: Self.service)
-    guard let owner = try bus.ownerStartingIfNeeded(of: Self.service, patience: Self.startPatience) else {
+    guard let owner = try bus.ownerStartingIfNeeded(of: Self.service, patience: patience) else {
       throw .unavailable("there is no notification service")
     }
     try bus.addMatch("type='signal',sender='\(Self.service)',interface='\(Self.service)'")
-    let capabilities = try bus.call(notifications("GetCapabilities", of: owner)).first?.strings ?? []
+    let capabilities =
+      try bus.call(notifications("GetCapabilities", of: owner), patience: patience).first?.strings ?? []
     guard capabilities.contains("actions") else {
       throw .unavailable("the notification service shows no buttons")
     }
@@ -77,7 +80,8 @@ package struct DesktopNotifications: Sendable {
         // Urgency 1 (normal): it does not break through "do not disturb". Time 0: it stays until it is answered.
         .options([("urgency", .byte(1))]), .int32(0),
       ])
-    guard let identifier = try bus.call(notify).first?.uint32 else {
+    // Without the identifier what is shown could not be closed again, so this one call is not interrupted.
+    guard let identifier = try bus.call(notify, patience: patience, interruptible: false).first?.uint32 else {
       throw .unavailable("the notification service answers nonsense")
     }
     do throws(BusFailure) {

@@ -56,21 +56,3 @@ package final class Interruption: Sendable {
     _ = withExtendedLifetime(interruption) { Glibc.poll(&entries, 2, deadline.milliseconds) }
   }
 }
-
-/// A point in time up to which something is waited for. The time a machine sleeps does not count: nobody could answer.
-struct Deadline {
-  private let end: SuspendingClock.Instant
-
-  static func after(_ duration: Duration) -> Deadline { Deadline(end: .now + duration) }
-
-  func orEarlier(_ duration: Duration) -> Deadline { Deadline(end: min(end, .now + duration)) }
-
-  var isOver: Bool { SuspendingClock.now >= end }
-
-  /// What is left, for `poll`: rounded up, at most one minute, so that no sum overflows.
-  var milliseconds: CInt {
-    let left = SuspendingClock.now.duration(to: end)
-    if left <= .zero { return 0 }
-    return left >= .seconds(60) ? 60_000 : CInt(left / .milliseconds(1)) + 1
-  }
-}

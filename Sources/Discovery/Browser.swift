@@ -37,7 +37,7 @@ struct Browser {
   /// However much is missing.
   private static let followUpPause = Duration.milliseconds(200)
   /// News about a service that has been reported are gathered for this time.
-  private static let reportPause = Duration.milliseconds(250)
+  private static let reportPause = Duration.milliseconds(50)
   /// Known answers that fit into a packet that no network cuts in two; the others are told again.
   private static let mostKnownAnswers = 32
 
@@ -49,6 +49,9 @@ struct Browser {
   mutating func ignore(instance: String) {
     cache.ignore(ServiceName.instance(instance))
   }
+
+  /// How many instances and parts of instances are remembered.
+  var kept: Int { cache.instances.count + cache.fragments.count }
 
   // MARK: - Interfaces
 

@@ -157,7 +157,8 @@ final class DiscoveryLoop {
         return
       }
       let origin = ServiceCache.Origin(
-        interface: socket.link.interface, isLoopback: sockets.interface.isLoopback, isOneShot: !isJoined)
+        sender: packet.sender, interface: socket.link.interface, isLoopback: sockets.interface.isLoopback,
+        isOneShot: !isJoined)
       browser.receive(message, from: origin, now: now)
     } else if isJoined, packet.sender.isLocalNetwork, !sockets.isOwnQuery(message, from: packet.sender) {
       let answer = responder.receive(message, from: packet.sender, port: packet.port, on: socket.link, now: now)

@@ -4,6 +4,7 @@ import SystemSupport
 struct ServiceCache {
   /// How a message came.
   struct Origin {
+    let sender: InternetAddress
     let interface: UInt32
     let isLoopback: Bool
     /// In answer to a one-shot question: its lifetimes are those for old resolvers and say nothing.
@@ -21,6 +22,9 @@ struct ServiceCache {
   private let wants: ([String: String]) -> Bool
 
   static let mostInstances = 128
+  /// One host that claims to be a crowd does not take the place of all others. Behind an mDNS reflector all have one
+  /// address, so there must be room for some.
+  static let mostPerSender = 32
   /// Believed of what a one-shot answer says: the lifetime that responders give host records.
   private static let oneShotLease = Duration.seconds(120)
   /// No longer than this without hearing anything, whatever a record says.
@@ -92,12 +96,13 @@ struct ServiceCache {
     if known == nil || draft.service != nil {
       let whole = fragments.completed(draft, text: known?.text, name, interface: origin.interface, now: now)
       guard let whole, let service = whole.service, let text = whole.text else { return }
-      guard instances[name] != nil || instances.count < Self.mostInstances else { return }
+      guard instances[name] != nil || hasRoom(for: origin.sender) else { return }
       let lifetime = min(.seconds(Int(min(service.lifetime, whole.pointerLifetime ?? .max))), Self.longestLease)
       var expires = now + (origin.isOneShot ? Self.oneShotLease : lifetime)
       if origin.isOneShot, let known { expires = max(expires, known.lease.expires) }
       let sighting = Sighting(
-        port: service.port, host: service.host, text: text, lease: .init(received: now, expires: expires))
+        sender: origin.sender, port: service.port, host: service.host, text: text,
+        lease: .init(received: now, expires: expires))
       instances[name, default: [:]][origin.interface] = known?.renewed(as: sighting) ?? sighting
     } else if let text = draft.text {
       instances[name]?[origin.interface]?.text = text
@@ -107,6 +112,11 @@ struct ServiceCache {
       instances[name]?[origin.interface]?.pointer = lease
     }
     isChanged = true
+  }
+
+  private func hasRoom(for sender: InternetAddress) -> Bool {
+    guard instances.count < Self.mostInstances else { return false }
+    return instances.values.count { $0.values.contains { $0.sender == sender } } < Self.mostPerSender
   }
 
   private mutating func apply(_ address: InternetAddress, of record: DNSRecord, _ origin: Origin, _ now: Instant) {

@@ -21,6 +21,8 @@ struct ServiceRecords {
   static let lifetime: UInt32 = 120
   /// RFC 6762 section 6.7: what an old resolver may keep.
   static let oneShotLifetime: UInt32 = 10
+  /// Questions repeated in an answer; nobody sensible asks more at once.
+  private static let mostEchoes = 4
 
   let service: PublishedService
   let addresses: [InternetAddress]
@@ -75,7 +77,7 @@ struct ServiceRecords {
   func oneShotMessage(_ parts: Parts, to query: DNSMessage) -> DNSMessage {
     var message = message(parts, lifetime: Self.oneShotLifetime)
     message.identifier = query.identifier
-    message.questions = query.questions.filter { !self.parts(for: $0).isEmpty }
+    message.questions = Array(query.questions.lazy.filter { !self.parts(for: $0).isEmpty }.prefix(Self.mostEchoes))
     for index in message.answers.indices { message.answers[index].flushes = false }
     for index in message.additionals.indices { message.additionals[index].flushes = false }
     return message

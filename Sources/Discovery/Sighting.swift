@@ -8,6 +8,8 @@ struct Sighting {
     var expires: Instant
   }
 
+  /// Who told.
+  let sender: InternetAddress
   let port: UInt16
   let host: DNSName
   var text: [String: String]
@@ -25,7 +27,8 @@ struct Sighting {
   /// After which share of a lease to ask again: RFC 6762 section 5.2.
   private static let refreshPoints = [0.8, 0.9, 0.95]
 
-  init(port: UInt16, host: DNSName, text: [String: String], lease: Lease) {
+  init(sender: InternetAddress, port: UInt16, host: DNSName, text: [String: String], lease: Lease) {
+    self.sender = sender
     self.port = port
     self.host = host
     self.text = text

@@ -35,11 +35,25 @@ package struct PeerName: Sendable, Hashable {
 /// An entry that a layer has put into the local store.
 package struct FetchedEntry: Sendable, Equatable {
   package let layer: CacheLayerName
-  /// Identifier and name of the peer it came from.
+  /// The peer it came from.
   package let peer: PeerName?
+  /// Bytes of the body.
+  package let size: UInt64
+  /// Milliseconds that the tool once took to make it; nil when not known.
+  package let duration: UInt32?
+  /// The body, checked, if it is small: it need not be read again from where it was just written.
+  package let body: ByteBuffer?
 
-  package init(layer: CacheLayerName, peer: PeerName? = nil) {
+  /// Up to this size, in bytes, a layer should hand over the body.
+  package static let bodyLimit = 1 << 16
+
+  package init(
+    layer: CacheLayerName, peer: PeerName? = nil, size: UInt64, duration: UInt32?, body: ByteBuffer? = nil
+  ) {
     self.layer = layer
     self.peer = peer
+    self.size = size
+    self.duration = duration
+    self.body = body
   }
 }

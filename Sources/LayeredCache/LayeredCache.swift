@@ -12,9 +12,21 @@ package final class LayeredCache: Sendable {
   private let local: CacheStore
   private let remote = Mutex<[any CacheLayer]>([])
   /// Keys that are being fetched: who asks for one of them waits for the same answer.
-  private let flights = Mutex<[CacheKey: EventLoopFuture<FetchedEntry?>]>([:])
+  private let flights = Mutex<[Flight: EventLoopFuture<FetchedEntry?>]>([:])
+
+  /// A request to one layer.
+  private struct Flight: Hashable {
+    let key: CacheKey
+    let layer: CacheLayerName
+  }
+
   /// Tells other machines of what has been stored here.
-  private let stored = Mutex<(@Sendable (CacheKey) -> Void)?>(nil)
+  private let observer = Mutex<StoreObserver?>(nil)
+
+  /// A closure by itself would be wrapped in one more thunk each time it is taken out of the mutex.
+  private struct StoreObserver: Sendable {
+    let body: @Sendable (CacheKey) -> Void
+  }
 
   package init(local: CacheStore) {
     self.local = local
@@ -27,7 +39,7 @@ package final class LayeredCache: Sendable {
 
   /// Calls `body` with the key of each entry that is stored from now on.
   package func onStore(_ body: @escaping @Sendable (CacheKey) -> Void) {
-    stored.withLock { $0 = body }
+    observer.withLock { $0 = StoreObserver(body: body) }
   }
 
   /// Looks a key up in the local store for a tool. A hit is counted; a miss is not, since other layers may have it.
@@ -42,10 +54,14 @@ package final class LayeredCache: Sendable {
       layer: source?.layer ?? .local, bytes: entry.size, duration: entry.record.duration, peer: source?.peer)
   }
 
+  private static func hit(_ fetched: FetchedEntry) -> StatisticsAccount.Hit {
+    .init(layer: fetched.layer, bytes: fetched.size, duration: fetched.duration, peer: fetched.peer)
+  }
+
   // MARK: - Other layers
 
   /// Fetches what the local store does not have; nil when it is not worth asking anybody. The answer comes on `loop`.
-  /// The lookup ends with ``finishLookup(_:fetched:for:)``.
+  /// The lookup ends with ``finishLookup(_:fetched:for:)``, or ``finishLookup(_:with:for:)``.
   package func fetch(
     _ key: CacheKey, for account: StatisticsAccount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?>? {
@@ -60,19 +76,23 @@ package final class LayeredCache: Sendable {
     guard let layer = layers.first else { return loop.makeSucceededFuture(nil) }
     let begin = NIODeadline.now()
     let settled = layer.settling(on: loop) ?? loop.makeSucceededVoidFuture()
-    return settled.flatMap { () -> EventLoopFuture<FetchedEntry?> in
-      guard layer.mayHold(key) else { return loop.makeSucceededFuture(nil) }
-      return self.fetchOnce(key, from: layer, on: loop)
-    }.flatMap { fetched in
-      let waited = (NIODeadline.now() - begin).nanoseconds / 1_000_000
+    return settled.flatMap { () -> EventLoopFuture<(FetchedEntry?, settling: Int64)> in
+      let settling = Self.milliseconds(since: begin)
+      guard layer.mayHold(key) else { return loop.makeSucceededFuture((nil, settling)) }
+      return self.fetchOnce(key, from: layer, on: loop).map { ($0, settling) }
+    }.flatMap { fetched, settling in
+      let waited = Self.milliseconds(since: begin)
       guard let fetched else {
-        account.recordWait(for: layer.name, milliseconds: waited, hit: nil)
+        account.recordWait(for: layer.name, milliseconds: waited, settling: settling, hit: nil)
         return self.fetch(key, from: layers.dropFirst(), for: account, on: loop)
       }
-      let hit = self.local.lookup(key).map { Self.hit($0, from: fetched) }
-      account.recordWait(for: layer.name, milliseconds: waited, hit: hit)
+      account.recordWait(for: layer.name, milliseconds: waited, settling: settling, hit: Self.hit(fetched))
       return loop.makeSucceededFuture(fetched)
     }
+  }
+
+  private static func milliseconds(since begin: NIODeadline) -> Int64 {
+    (NIODeadline.now() - begin).nanoseconds / 1_000_000
   }
 
   /// One request for a key, however many tools ask for it at the same time.
@@ -80,9 +100,10 @@ package final class LayeredCache: Sendable {
     _ key: CacheKey, from layer: any CacheLayer, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?> {
     let promise = loop.makePromise(of: FetchedEntry?.self)
+    let flight = Flight(key: key, layer: layer.name)
     let running = flights.withLock { flights in
-      if let running = flights[key] { return Optional(running) }
-      flights[key] = promise.futureResult
+      if let running = flights[flight] { return Optional(running) }
+      flights[flight] = promise.futureResult
       return nil
     }
     if let running {
@@ -90,7 +111,7 @@ package final class LayeredCache: Sendable {
       return running.hop(to: loop)
     }
     layer.fetch(key, into: local, on: loop).whenComplete { result in
-      _ = self.flights.withLock { $0.removeValue(forKey: key) }
+      _ = self.flights.withLock { $0.removeValue(forKey: flight) }
       let fetched = (try? result.get()) ?? nil
       if fetched != nil { self.report(key) }
       promise.succeed(fetched)
@@ -99,7 +120,7 @@ package final class LayeredCache: Sendable {
   }
 
   private func report(_ key: CacheKey) {
-    stored.withLock { $0 }?(key)
+    observer.withLock { $0 }?.body(key)
   }
 
   /// Ends a lookup that the local store could not answer: counts it, and hands out what was fetched.
@@ -109,6 +130,11 @@ package final class LayeredCache: Sendable {
     let entry = fetched == nil ? nil : local.lookup(key)
     account.record(tool: key.namespace, hit: entry.map { Self.hit($0, from: fetched) })
     return entry
+  }
+
+  /// Ends such a lookup with a body that was handed over: counts it.
+  package func finishLookup(_ key: CacheKey, with fetched: FetchedEntry, for account: StatisticsAccount) {
+    account.record(tool: key.namespace, hit: Self.hit(fetched))
   }
 
   // MARK: - The local store

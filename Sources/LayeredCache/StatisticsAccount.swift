@@ -38,9 +38,12 @@ package final class StatisticsAccount: Sendable {
   ///
   /// - Parameters:
   ///   - milliseconds: how long.
+  ///   - settling: how long of it the layer was finding out what it holds. Everything that is asked at the beginning
+  ///     waits for the same moment: it says nothing about what the layer is worth.
   ///   - hit: what it got; nil: nothing.
-  func recordWait(for layer: CacheLayerName, milliseconds: Int64, hit: Hit?) {
+  func recordWait(for layer: CacheLayerName, milliseconds: Int64, settling: Int64 = 0, hit: Hit?) {
     statistics.withLock { $0.waitedMilliseconds += milliseconds }
+    let milliseconds = milliseconds - settling
     budgets.withLock {
       if let hit {
         $0[layer, default: .init()].recordHit(waited: milliseconds, duration: hit.duration)

@@ -58,6 +58,11 @@ final class PeerDiscovery: Sendable {
     if port > 0 { publish() } else { board.set("discovery", "not announced") }
   }
 
+  /// Asks again now.
+  func refresh() {
+    services.refresh()
+  }
+
   /// Publishes anew when the team's tag has changed, which it does every day.
   func renew() {
     let isDue = state.withLock { $0.port > 0 && !$0.isStopped && $0.tag != member.announcementTag }
@@ -71,10 +76,9 @@ final class PeerDiscovery: Sendable {
       state.tag = tag
       return state.port
     }
-    // Avahi takes a moment to say whether it is there; until then, and if it is not, we answer ourselves. While it is,
-    // two servers of one name would be one too many.
+    // Where Avahi does not publish, we answer ourselves; under another name, so that our goodbye is not taken for its.
     let publisher = AvahiPublisher(
-      AdvertisedService(instance: member.instance, type: "_fabrik._tcp", port: port, text: text),
+      AdvertisedService(instance: "\(member.instance)-avahi", type: "_fabrik._tcp", port: port, text: text),
       interfaces: interfaces
     ) { [services, board, member] change in
       switch change {
@@ -102,12 +106,17 @@ final class PeerDiscovery: Sendable {
         defer { state.endpoints[service.instance] = endpoints }
         return state.endpoints[service.instance] ?? []
       }
-      for endpoint in old where !endpoints.contains(endpoint) { onChange(.lost(endpoint)) }
+      lose(old.filter { !endpoints.contains($0) })
       for endpoint in endpoints where !old.contains(endpoint) { onChange(.found(endpoint)) }
     case .lost(let instance):
-      let old = state.withLock { $0.endpoints.removeValue(forKey: instance) } ?? []
-      for endpoint in old { onChange(.lost(endpoint)) }
+      lose(state.withLock { $0.endpoints.removeValue(forKey: instance) } ?? [])
     }
+  }
+
+  /// Reports what no service has any more: one server may be announced under two names.
+  private func lose(_ endpoints: [PeerEndpoint]) {
+    let left = Set(state.withLock { $0.endpoints.values.flatMap { $0 } })
+    for endpoint in endpoints where !left.contains(endpoint) { onChange(.lost(endpoint)) }
   }
 
   /// Says goodbye. Blocks for a moment, at most a few seconds when Avahi hangs.
@@ -124,13 +133,18 @@ final class PeerDiscovery: Sendable {
 
 /// Passes events on to somebody who is not there yet when it is made.
 private final class EventRelay: Sendable {
-  private let receiver = Mutex<(@Sendable (DiscoveryEvent) -> Void)?>(nil)
+  /// Not the closure itself, which would be wrapped in one more thunk each time it is taken out.
+  private struct Receiver: Sendable {
+    let body: @Sendable (DiscoveryEvent) -> Void
+  }
+
+  private let receiver = Mutex<Receiver?>(nil)
 
   func connect(_ body: @escaping @Sendable (DiscoveryEvent) -> Void) {
-    receiver.withLock { $0 = body }
+    receiver.withLock { $0 = Receiver(body: body) }
   }
 
   func send(_ event: DiscoveryEvent) {
-    receiver.withLock { $0 }?(event)
+    receiver.withLock { $0 }?.body(event)
   }
 }

@@ -5,6 +5,7 @@ import Discovery
 import NIOCore
 package import NIOPosix
 package import PeerRecords
+import Synchronization
 package import SystemPackage
 import SystemSupport
 
@@ -29,18 +30,22 @@ package final class PeerNetwork: Sendable {
     /// Bodies on their way to peers.
     package let transfers: ActivityCount
     package let group: MultiThreadedEventLoopGroup
+    /// Where servers on this machine find each other.
+    package let rendezvousDirectory: FilePath
     /// Puts a question to the user; see ``ConsentGate``.
     package let ask: ConsentGate.Question
 
     package init(
       settings: PeerSettings, store: CacheStore, dataDirectory: FilePath, transfers: ActivityCount,
-      group: MultiThreadedEventLoopGroup, ask: @escaping ConsentGate.Question
+      group: MultiThreadedEventLoopGroup, rendezvousDirectory: FilePath = Rendezvous.standardDirectory,
+      ask: @escaping ConsentGate.Question
     ) {
       self.settings = settings
       self.store = store
       self.dataDirectory = dataDirectory
       self.transfers = transfers
       self.group = group
+      self.rendezvousDirectory = rendezvousDirectory
       self.ask = ask
     }
   }
@@ -85,6 +90,7 @@ package final class PeerNetwork: Sendable {
   private let background = NIOThreadPool(numberOfThreads: 1)
   private let discovery: PeerDiscovery
   private let state: StatusBoard
+  private let upkeepTask = Mutex<RepeatedTask?>(nil)
 
   /// What the cache asks.
   package let layer: PeerLayer
@@ -102,7 +108,7 @@ package final class PeerNetwork: Sendable {
     records = Self.records(in: parameters.dataDirectory)
     book = PeerBook(
       records: records, team: Hex.encode(Array(parameters.store.scope.tag.prefix(8))), now: now)
-    rendezvous = Rendezvous(directory: Rendezvous.standardDirectory, tag: keys.announcementTag(day: 0))
+    rendezvous = Rendezvous(directory: parameters.rendezvousDirectory, tag: keys.announcementTag(day: 0))
     loop = parameters.group.next()
     state = StatusBoard()
     let directoryBox = try Self.onLoop(loop) { [member, index, book, settling, loop] in
@@ -149,9 +155,10 @@ package final class PeerNetwork: Sendable {
     discovery.start(port: port)
     background.submit { _ in self.refreshSummary(isForced: true) }
     let this = self
-    loop.scheduleRepeatedTask(initialDelay: Self.upkeepInterval, delay: Self.upkeepInterval) { _ in
-      this.background.submit { _ in this.upkeep() }
+    let task = loop.scheduleRepeatedTask(initialDelay: Self.upkeepInterval, delay: Self.upkeepInterval) { _ in
+      this.background.submit { if $0 == .active { this.upkeep() } }
     }
+    upkeepTask.withLock { $0 = task }
   }
 
   private func onDirectory(_ body: @escaping @Sendable (PeerDirectory) -> Void) async throws {
@@ -171,14 +178,17 @@ package final class PeerNetwork: Sendable {
       path.withPlatformString { _ = chmod($0, 0o666) }
       state.keep(channel)
     }
-    do {
-      let channel = try await listener.listen(port: settings.port)
-      state.keep(channel)
-      return UInt16(channel.localAddress?.port ?? 0)
-    } catch {
-      state.set("problem", "port \(settings.port) cannot be listened on: \(error)")
-      return 0
+    // Another user of this machine may have the port that was asked for; peers learn of any other as well.
+    for port in settings.port == 0 ? [0] : [settings.port, 0] {
+      do {
+        let channel = try await listener.listen(port: port)
+        state.keep(channel)
+        return UInt16(channel.localAddress?.port ?? 0)
+      } catch {
+        state.set("problem", "port \(port) cannot be listened on: \(error)")
+      }
     }
+    return 0
   }
 
   /// Dials who is written in the configuration, is on this machine, or was met before.
@@ -206,6 +216,13 @@ package final class PeerNetwork: Sendable {
     rendezvous.others(than: member.instance).map { .local(path: $0.string) }
   }
 
+  /// To be called when a build begins: opens what was closed while nobody built, and looks around.
+  package func buildBegins() {
+    discovery.refresh()
+    let directory = directory
+    loop.execute { directory.value.warmUp() }
+  }
+
   // MARK: - Upkeep
 
   /// To be called with each key that was stored.
@@ -226,9 +243,11 @@ package final class PeerNetwork: Sendable {
   private func refreshSummary(isForced: Bool) {
     guard isForced || state.isStoreChanged(parameters.store) else { return }
     state.noteStore(parameters.store)
-    var fingerprints: Set<UInt32> = []
-    parameters.store.forEachFingerprint { if fingerprints.count < OwnSummary.limit { fingerprints.insert($0) } }
-    summary.replace(by: fingerprints)
+    summary.replace {
+      var fingerprints: Set<UInt32> = []
+      parameters.store.forEachFingerprint { if fingerprints.count < OwnSummary.limit { fingerprints.insert($0) } }
+      return fingerprints
+    }
   }
 
   // MARK: - Ending
@@ -236,7 +255,9 @@ package final class PeerNetwork: Sendable {
   /// Says goodbye, closes everything and writes the records.
   package func stop() async {
     discovery.stop()
+    upkeepTask.withLock { $0.take() }?.cancel()
     for channel in state.takeChannels() { try? await channel.close().get() }
+    await service.connections.end()
     try? await onDirectory { $0.end() }
     if let path = rendezvous.socket(of: member.instance) { try? FileSystem.remove(path) }
     book.flush()
@@ -252,8 +273,8 @@ package final class PeerNetwork: Sendable {
     ]) { $1 }
   }
 
-  /// For `fabrik p2p list`: one message for each peer that is connected, or was.
-  package func report() async -> [ControlMessage] {
+  /// For `fabrik p2p list`: the peers that are connected.
+  package func report() async -> [PeerReport] {
     let directory = directory
     let links = (try? await loop.submit { directory.value.allLinks.compactMap(\.report) }.get()) ?? []
     return links.map { link in
@@ -263,8 +284,7 @@ package final class PeerNetwork: Sendable {
         latencyMicroseconds: link.latency.map { UInt64(max(0, $0.nanoseconds / 1000)) },
         entries: index.count(of: link.slot), fetchedHits: sighting?.fetchedHits ?? 0,
         fetchedBytes: sighting?.fetchedBytes ?? 0, servedHits: sighting?.servedHits ?? 0,
-        servedBytes: sighting?.servedBytes ?? 0, answer: link.answer.rawValue
-      ).message
+        servedBytes: sighting?.servedBytes ?? 0, answer: link.answer.rawValue)
     }
   }
 }

@@ -1,4 +1,4 @@
-import SystemPackage
+package import SystemPackage
 import SystemSupport
 
 #if canImport(Glibc)
@@ -9,12 +9,12 @@ import SystemSupport
 
 /// Where servers on one machine find each other without a network: a directory that all users share, with one socket for
 /// each server. What is found here is a hint; the handshake decides who is of the team.
-struct Rendezvous: Sendable {
+package struct Rendezvous: Sendable {
   let directory: FilePath
   /// Marks the team's sockets.
   let tag: String
 
-  static let standardDirectory = FilePath("/tmp/fabrik-peers")
+  package static let standardDirectory = FilePath("/tmp/fabrik-peers")
   /// Sockets of the team that are tried; anybody may put more there.
   private static let limit = 32
 

@@ -124,6 +124,19 @@ struct SharingTests {
     }
   }
 
+  @Test("nothing is adopted for a question from outside")
+  func withoutAdoption() throws {
+    try withTemporaryDirectory { directory in
+      let own = try CacheStore(directory: directory)
+      let team = try CacheStore(directory: directory, scope: Self.team)
+      own.put(CacheKey(test: 1), [1])
+      team.put(CacheKey(test: 2), [2])
+      #expect(team.lookupShared(CacheKey(test: 1)) == nil)
+      #expect(team.fingerprints == [team.fingerprint(of: CacheKey(test: 2))])
+      #expect(team.lookupShared(CacheKey(test: 2))?.body == [2])
+    }
+  }
+
   @Test("what a team's build removes is not adopted again")
   func removeAdopted() throws {
     try withTemporaryDirectory { directory in

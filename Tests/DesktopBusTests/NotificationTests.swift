@@ -60,7 +60,7 @@ struct NotificationTests {
   func ignored() throws {
     try withBus { bus in
       let service = try bus.startNotificationService("ignore", "--no-markup")
-      #expect(ask(bus.address, timeout: .milliseconds(50)) == .unavailable("no answer to the question"))
+      #expect(ask(bus.address, timeout: .seconds(2)) == .unavailable("no answer to the question"))
       #expect(service.waitForOutput(lines: 3) == ["ready", Self.line, "close 1"])
     }
   }
@@ -78,6 +78,28 @@ struct NotificationTests {
       withdrawal.join(until: .after(.seconds(20)))
       #expect(service.waitForOutput(lines: 3) == ["ready", Self.line, "close 1"])
       #expect(ask(bus.address, interruption: interruption) == .unavailable("withdrawn"), "once fired, always fired")
+    }
+  }
+
+  @Test("are withdrawn when the asker gives up in the moment in which they are shown")
+  func interruptedEarly() throws {
+    try withBus { bus in
+      let interruption = try Interruption()
+      let closed = try Interruption()
+      let service = try FakeService(DesktopNotifications.service, on: bus) { call, connection in
+        switch call.member {
+        case "GetCapabilities": try connection.send(.answer(to: call, [.strings(["actions"])]))
+        case "Notify":
+          interruption.fire()
+          try connection.send(.answer(to: call, [.uint32(7)]))
+        case "CloseNotification" where call.arguments == [.uint32(7)]: closed.fire()
+        default: break
+        }
+      }
+      withExtendedLifetime(service) {
+        #expect(ask(bus.address, interruption: interruption) == .unavailable("withdrawn"))
+        #expect(closed.wait(until: .after(.seconds(20))))
+      }
     }
   }
 
@@ -103,7 +125,7 @@ struct NotificationTests {
     try withBus { bus in
       let service = try bus.startNotificationService("allow")
       service.send(signal: SIGSTOP)
-      #expect(ask(bus.address) == .unavailable("no answer to GetCapabilities"))
+      #expect(ask(bus.address, timeout: .seconds(1)) == .unavailable("no answer to GetCapabilities"))
     }
   }
 

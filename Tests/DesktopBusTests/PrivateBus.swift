@@ -10,7 +10,8 @@ import TestSupport
   import Darwin
 #endif
 
-/// A message bus of its own, for one test. It can start the notification service, and ends with its owner.
+/// A message bus of its own, for one test, on which everybody may do everything. It can start the notification service,
+/// and ends with its owner.
 final class PrivateBus {
   struct Unusable: Error {}
 
@@ -70,6 +71,8 @@ final class PrivateBus {
         <allow send_destination="*" eavesdrop="true"/>
         <allow eavesdrop="true"/>
         <allow own="*"/>
+        <allow send_type="method_return" send_requested_reply="false"/>
+        <allow receive_type="method_return" receive_requested_reply="false"/>
       </policy>
     </busconfig>
     """

@@ -1,12 +1,16 @@
 // Publishes or finds services, for tests that run it in network namespaces.
 //
-//   discovery-probe [-i INTERFACE]... [-w KEY=VALUE]... publish PORT KEY=VALUE...   until the end of standard input
-//   discovery-probe [-i INTERFACE]... [-w KEY=VALUE]... browse SECONDS
-//   discovery-probe [-i INTERFACE]... [-w KEY=VALUE]... both PORT SECONDS KEY=VALUE...
+//   discovery-probe [OPTION VALUE]... publish PORT KEY=VALUE...   until the end of standard input
+//   discovery-probe [OPTION VALUE]... browse SECONDS
+//   discovery-probe [OPTION VALUE]... both PORT SECONDS KEY=VALUE...
 //
-// One line per event: milliseconds since the start, `found INSTANCE PORT ADDRESS,… KEY=VALUE…` or `lost INSTANCE`.
-// -w: only services with that text are wanted. The published instance is the value of the key `id`.
+// -i INTERFACE: only that one, and others so named. -w KEY=VALUE: only services with that text are wanted.
+// -n COUNT: at most so many events, then the end. The published instance is the value of the key `id`.
+//
+// One line when it begins, `publishing INSTANCE` or `browsing`, and one per event, `found INSTANCE PORT ADDRESS,…
+// KEY=VALUE…` or `lost INSTANCE`; before each, the milliseconds since the start.
 import Discovery
+import Synchronization
 import SystemSupport
 
 #if canImport(Glibc)
@@ -35,7 +39,14 @@ func elapsed() -> String {
   return "\(microseconds / 1000)." + String(repeating: "0", count: 3 - fraction.count) + fraction
 }
 
+/// How many events may still come.
+let remaining = Atomic<Int>(.max)
+
 func report(_ event: DiscoveryEvent) {
+  guard remaining.load(ordering: .relaxed) > 0 else { return }
+  defer {
+    if remaining.subtract(1, ordering: .relaxed).newValue == 0 { exit(0) }
+  }
   switch event {
   case .found(let service):
     let addresses = service.addresses.map(\.description).joined(separator: ",")
@@ -49,9 +60,13 @@ func report(_ event: DiscoveryEvent) {
 var arguments = CommandLine.arguments.dropFirst()
 var interfaces: [String] = []
 var wanted: [(String, String)] = []
-while let option = arguments.first, ["-i", "-w"].contains(option), arguments.count > 1 {
+while let option = arguments.first, ["-i", "-n", "-w"].contains(option), arguments.count > 1 {
   let value = arguments.dropFirst().first!
-  if option == "-i" { interfaces.append(value) } else { wanted.append(pair(value)) }
+  switch option {
+  case "-i": interfaces.append(value)
+  case "-n": remaining.store(Int(value) ?? 0, ordering: .relaxed)
+  default: wanted.append(pair(value))
+  }
   arguments = arguments.dropFirst(2)
 }
 
@@ -67,6 +82,11 @@ func publish(_ port: String, _ pairs: some Sequence<String>) {
   StandardStream.output.write(line: "\(elapsed()) publishing \(instance)")
 }
 
+func pause(_ seconds: String) {
+  guard let seconds = Double(seconds), seconds < 1_000_000 else { fail("\(seconds) is not a number of seconds") }
+  usleep(UInt32(seconds * 1000) * 1000)
+}
+
 func waitForEndOfInput() {
   var byte: UInt8 = 0
   while read(0, &byte, 1) > 0 {}
@@ -78,13 +98,12 @@ case ("publish", 2...):
   publish(arguments.dropFirst().first!, arguments.dropFirst(2))
   waitForEndOfInput()
 case ("browse", 2):
-  guard let seconds = Double(arguments.last!) else { fail("SECONDS is a number") }
-  usleep(UInt32(seconds * 1_000_000))
+  StandardStream.output.write(line: "\(elapsed()) browsing")
+  pause(arguments.last!)
 case ("both", 3...):
   let rest = Array(arguments.dropFirst())
-  guard let seconds = Double(rest[1]) else { fail("SECONDS is a number") }
   publish(rest[0], rest.dropFirst(2))
-  usleep(UInt32(seconds * 1_000_000))
+  pause(rest[1])
 default:
   fail("publish PORT KEY=VALUE... | browse SECONDS | both PORT SECONDS KEY=VALUE...")
 }

@@ -42,10 +42,18 @@ package final class ChildProcess: Sendable {
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, outputFile.string, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    // The threads that tests run on block signals; a program that inherits that cannot be ended from a terminal.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var process: pid_t = 0
     let error = program.withPlatformString { path in
       CStringArray([program.bytes] + arguments.map { Array($0.utf8) }).withPointer { arguments in
-        environment.withBlock { posix_spawn(&process, path, &actions, nil, arguments, $0) }
+        environment.withBlock { posix_spawn(&process, path, &actions, &attributes, arguments, $0) }
       }
     }
     guard error == 0 else { throw Errno(rawValue: error) }

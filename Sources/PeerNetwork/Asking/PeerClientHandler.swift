@@ -9,6 +9,12 @@ protocol AnswerConsumer: AnyObject {
   func end()
   /// The connection ended, or the other side broke the protocol.
   func fail()
+  /// The connection was closed before the request was answered, through no fault of the other side.
+  func abandon()
+}
+
+extension AnswerConsumer {
+  func abandon() { fail() }
 }
 
 /// The asking side of one connection: introduces this machine, then sends requests and hands out their answers, which come
@@ -39,6 +45,8 @@ final class PeerClientHandler: ChannelInboundHandler {
     var isWanted = true
   }
 
+  /// Whoever has the team's key answers the introduction at once.
+  private static let welcomePatience = TimeAmount.seconds(5)
   /// Bodies that nobody wants are read over up to this size; beyond it, a new connection costs less.
   private static let skipLimit: UInt64 = 1 << 16
   /// Bytes of an answer: more than any entry.
@@ -52,9 +60,12 @@ final class PeerClientHandler: ChannelInboundHandler {
   private var signature: RequestSignature?
   private var parser = MessageParser(largestBody: PeerClientHandler.largestBody)
   private var exchanges: [Exchange] = []
+  /// Requests for which the connection is not ready yet.
+  private var early: [(PeerTarget, any AnswerConsumer)] = []
   /// Whether the first exchange's head has come.
   private var isAnswering = false
   private var context: ChannelHandlerContext?
+  private var patience: Scheduled<Void>?
   private var askedAt = NIODeadline.now()
   private var clockOffset: Int64 = 0
 
@@ -70,7 +81,7 @@ final class PeerClientHandler: ChannelInboundHandler {
   }
 
   /// Requests whose answers have not come.
-  var outstanding: Int { exchanges.count }
+  var outstanding: Int { exchanges.count + early.count }
 
   /// Whether requests can be sent.
   var isReady: Bool { if case .ready = state { true } else { false } }
@@ -78,7 +89,9 @@ final class PeerClientHandler: ChannelInboundHandler {
   var isClosed: Bool { if case .closed = state { true } else { false } }
 
   /// Whether the answer to this one's request is the next to come.
-  func isNext(_ consumer: any AnswerConsumer) -> Bool { exchanges.first?.consumer === consumer }
+  func isNext(_ consumer: any AnswerConsumer) -> Bool {
+    (exchanges.first?.consumer ?? early.first?.1) === consumer
+  }
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
@@ -93,6 +106,8 @@ final class PeerClientHandler: ChannelInboundHandler {
       state = .introducing(exporter: event.exporter, attempts: 0)
       signature = RequestSignature(
         key: member.keys.requestKey, client: member.identity.publicKey, server: [], exporter: event.exporter)
+      let this = NIOLoopBound(self, eventLoop: context.eventLoop)
+      patience = context.eventLoop.scheduleTask(in: Self.welcomePatience) { this.value.close() }
       introduce(exporter: event.exporter, context)
     }
     context.fireUserInboundEventTriggered(event)
@@ -112,9 +127,10 @@ final class PeerClientHandler: ChannelInboundHandler {
     write(head, context)
   }
 
-  /// Sends a request; the answer goes to `consumer`.
+  /// Sends a request, as soon as the connection is ready; the answer goes to `consumer`.
   func ask(_ target: PeerTarget, _ consumer: any AnswerConsumer) {
-    guard case .ready = state, let context else { return consumer.fail() }
+    if isClosed { return consumer.fail() }
+    guard isReady, let context else { return early.append((target, consumer)) }
     var head = MessageHead.request(target.text)
     signature?.sign(&head, time: serverTime)
     exchanges.append(Exchange(consumer: consumer))
@@ -148,10 +164,11 @@ final class PeerClientHandler: ChannelInboundHandler {
       if head.status == PeerStatus.unauthenticated.rawValue { learnTime(head) }
       guard let exchange = exchanges.first else { return close() }
       isAnswering = true
-      if !exchange.consumer.begin(head) {
-        exchanges[0].isWanted = false
-        if head.contentLength > Self.skipLimit { close() }
-      }
+      let isWanted = exchange.consumer.begin(head)
+      // The consumer may have ended the connection, for what it was told.
+      guard !isWanted, !exchanges.isEmpty else { return }
+      exchanges[0].isWanted = false
+      if head.contentLength > Self.skipLimit { close(forOwnReasons: true) }
     case .handshaking, .closed: close()
     }
   }
@@ -183,11 +200,15 @@ final class PeerClientHandler: ChannelInboundHandler {
       let peer = Introduction(head, role: .server, exporter: exporter), peer.instance != member.instance
     else { return close() }
     state = .ready(peer)
+    patience?.cancel()
     signature = RequestSignature(
       key: member.keys.requestKey, client: member.identity.publicKey, server: peer.publicKey, exporter: exporter)
     onWelcome(
       Welcome(
         peer: peer, consent: head["fabrik-consent"] ?? "", roundTrip: roundTrip, clockOffset: clockOffset))
+    let waiting = early
+    early = []
+    for (target, consumer) in waiting { ask(target, consumer) }
   }
 
   func channelInactive(context: ChannelHandlerContext) {
@@ -200,18 +221,23 @@ final class PeerClientHandler: ChannelInboundHandler {
   }
 
   /// Ends the connection; requests without an answer fail.
-  func close() {
+  func close() { close(forOwnReasons: false) }
+
+  private func close(forOwnReasons isOwn: Bool) {
     let context = context
-    finish()
+    finish(forOwnReasons: isOwn)
     context?.close(promise: nil)
   }
 
-  private func finish() {
+  private func finish(forOwnReasons isOwn: Bool = false) {
     if case .closed = state { return }
     state = .closed
-    let abandoned = exchanges
+    patience?.cancel()
+    let abandoned = exchanges.filter(\.isWanted).map(\.consumer) + early.map(\.1)
     exchanges = []
-    for exchange in abandoned where exchange.isWanted { exchange.consumer.fail() }
+    early = []
+    // First, so that nobody asks here again.
     onClose()
+    for consumer in abandoned { isOwn ? consumer.abandon() : consumer.fail() }
   }
 }

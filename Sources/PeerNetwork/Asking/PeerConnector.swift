@@ -1,3 +1,4 @@
+import ChannelSupport
 import NIOCore
 import NIOPosix
 
@@ -30,7 +31,7 @@ struct PeerConnector {
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let (connection, handler) = handlers.value
-          try channel.pipeline.syncOperations.addHandlers([SecureChannelHandler(connection), handler])
+          try channel.pipeline.syncOperations.addHandlers([ReadGate(), SecureChannelHandler(connection), handler])
         }
       }
       .connect(to: address)

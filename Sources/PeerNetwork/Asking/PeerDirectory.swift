@@ -130,6 +130,15 @@ final class PeerDirectory {
     candidates[endpoint] = candidate
   }
 
+  /// Makes connections to fetch on, and tries once more those that did not answer.
+  func warmUp() {
+    for link in links.values { link.warmUp() }
+    for (endpoint, candidate) in candidates where links[endpoint] == nil && candidate.twin == nil {
+      candidate.retry?.cancel()
+      dial(endpoint)
+    }
+  }
+
   // MARK: - Links
 
   /// Whether a peer that has introduced itself is to be kept: not when it is connected at another address already.

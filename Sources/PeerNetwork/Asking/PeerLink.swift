@@ -19,6 +19,9 @@ final class PeerLink {
   private static let firstSummaryPatience = TimeAmount.seconds(10)
   /// Longer than the peer waits for changes.
   private static let summaryPatience = PeerServiceHandler.changePatience + .seconds(15)
+  /// How soon to ask for changes again, and how much later for each that came.
+  private static let changePause = TimeAmount.milliseconds(5)
+  private static let fingerprintPause = TimeAmount.microseconds(1)
   /// How soon to ask again after a refusal.
   private static let pendingPause = TimeAmount.seconds(1)
   private static let deniedPause = TimeAmount.seconds(30)
@@ -26,6 +29,8 @@ final class PeerLink {
   let endpoint: PeerEndpoint
   let slot: PeerIndex.Slot
   private(set) var state = State.connecting
+  /// Whether the peer was one to be kept.
+  private var isAccepted = false
   /// What the peer says to our requests; nil as long as it has not said anything.
   private(set) var answer = PeerSighting.Answer.unknown
   var breaker = CircuitBreaker()
@@ -37,6 +42,8 @@ final class PeerLink {
   private var watcher: PeerClientHandler?
   private var fetchers: [PeerClientHandler] = []
   private var generation: SummaryGeneration?
+  /// What the peer holds has been forgotten; changes alone are worth nothing.
+  private var needsEverything = false
 
   init(endpoint: PeerEndpoint, network: PeerDirectory) {
     self.endpoint = endpoint
@@ -61,6 +68,7 @@ final class PeerLink {
     guard case .connecting = state else { return }
     state = .connected(welcome)
     guard network.accept(self, welcome) else { return end() }
+    isAccepted = true
     note(welcome.consent == "allowed" ? .allowed : welcome.consent == "denied" ? .denied : .pending)
     addFetcher()
     askForSummary()
@@ -69,7 +77,6 @@ final class PeerLink {
   /// Closes all connections. What is under way fails.
   func end() {
     if case .ended = state { return }
-    let wasConnected = peer != nil
     state = .ended
     settle()
     network.index.close(slot)
@@ -77,7 +84,7 @@ final class PeerLink {
     fetchers = []
     watcher = nil
     for handler in handlers { handler.close() }
-    network.ended(self, wasConnected: wasConnected)
+    network.ended(self, wasConnected: isAccepted)
   }
 
   private func settle() {
@@ -109,11 +116,18 @@ final class PeerLink {
   }
 
   private func take(_ result: SummaryReader.Result) {
+    let count: Int
     switch result {
     case .full(let generation, let table):
+      count = table.count
       self.generation = generation
+      needsEverything = false
       network.index.replace(slot, by: table)
+    case .changes where needsEverything:
+      count = 0
+      generation = nil
     case .changes(let generation, let added):
+      count = added.count
       self.generation = generation
       network.index.insert(added, into: slot)
     case .refused(let isDenied):
@@ -121,14 +135,19 @@ final class PeerLink {
       network.index.clear(slot)
       generation = nil
       settle()
-      let this = NIOLoopBound(self, eventLoop: network.loop)
-      network.loop.scheduleTask(in: isDenied ? Self.deniedPause : Self.pendingPause) { this.value.askForSummary() }
-      return
+      return askForSummary(in: isDenied ? Self.deniedPause : Self.pendingPause)
+    case .busy: return askForSummary(in: Self.pendingPause)
     case .failed: return end()
     }
     if answer != .allowed { note(.allowed) }
     settle()
-    askForSummary()
+    // A peer that always has something new is not listened to all the time.
+    askForSummary(in: Self.changePause + Self.fingerprintPause * count)
+  }
+
+  private func askForSummary(in pause: TimeAmount) {
+    let this = NIOLoopBound(self, eventLoop: network.loop)
+    network.loop.scheduleTask(in: pause) { this.value.askForSummary() }
   }
 
   // MARK: - Fetching
@@ -141,6 +160,11 @@ final class PeerLink {
     if let fetcher { fetchers.append(fetcher) }
   }
 
+  /// Makes sure that there is a connection to fetch on.
+  func warmUp() {
+    if peer != nil, answer == .allowed, fetchers.isEmpty { addFetcher() }
+  }
+
   /// How busy the peer is with our requests, and how far away.
   var cost: Int64 {
     let load = fetchers.map(\.outstanding).reduce(0, +)
@@ -151,27 +175,21 @@ final class PeerLink {
     answer == .allowed && peer != nil && breaker.isClosed(now: now)
   }
 
-  /// Asks for an entry; false when there is no connection that could take the request.
+  /// Asks for an entry; nil when no connection takes another request.
   func ask(_ target: PeerTarget, _ consumer: any AnswerConsumer) -> PeerClientHandler? {
-    let ready = fetchers.filter(\.isReady)
-    let busiest = ready.allSatisfy { $0.outstanding > 0 }
-    if busiest, fetchers.count < Self.mostFetchers { addFetcher() }
-    // As long as the first connection for fetching is being opened, the other one would do but for the questions on it,
-    // which may take their time.
-    guard let fetcher = ready.min(by: { $0.outstanding < $1.outstanding }), fetcher.outstanding < Self.depth else {
-      return nil
-    }
-    fetcher.ask(target, consumer)
-    return fetcher
+    guard peer != nil else { return nil }
+    if fetchers.count < Self.mostFetchers, fetchers.allSatisfy({ $0.outstanding > 0 }) { addFetcher() }
+    // One that is still being opened takes requests as well, and sends them when it is.
+    let best = fetchers.min { ($0.outstanding, $0.isReady ? 0 : 1) < ($1.outstanding, $1.isReady ? 0 : 1) }
+    guard let best, best.outstanding < Self.depth else { return nil }
+    best.ask(target, consumer)
+    return best
   }
-
-  /// Whether a connection to fetch on has been opened, or nobody is opening one.
-  var isReadyToFetch: Bool { fetchers.isEmpty || fetchers.contains(where: \.isReady) }
 
   /// The peer does not let us fetch any more.
   func wasRefused() {
     note(.pending)
     network.index.clear(slot)
-    generation = nil
+    needsEverything = true
   }
 }

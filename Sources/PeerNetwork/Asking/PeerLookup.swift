@@ -73,22 +73,31 @@ final class PeerLookup {
     return true
   }
 
+  /// The next to be asked is one that was asked already, but could not answer.
+  func askAgain(_ link: PeerLink) { candidates.insert(link, at: 0) }
+
   /// An attempt has ended without the entry.
   func failed(_ attempt: EntryFetch) {
     if winner === attempt { winner = nil }
     if !isDone, winner == nil { next() }
   }
 
-  func succeeded(_ attempt: EntryFetch, bytes: UInt64) {
+  func succeeded(_ attempt: EntryFetch, size: UInt64, duration: UInt32?, body: ByteBuffer?) {
     guard let peer = attempt.link.peer else { return finish(nil) }
-    network.book.fetched(peer.identifier, bytes: bytes)
-    finish(FetchedEntry(layer: .peers, peer: PeerName(id: peer.identifier.description, name: peer.name)))
+    network.book.fetched(peer.identifier, bytes: size)
+    finish(
+      FetchedEntry(
+        layer: .peers, peer: PeerName(id: peer.identifier.description, name: peer.name), size: size,
+        duration: duration, body: body))
   }
 
   private func finish(_ result: FetchedEntry?) {
     guard !isDone else { return }
     isDone = true
     hedge?.cancel()
+    // Attempts hold on to their lookup.
+    attempts = []
+    winner = nil
     promise.succeed(result)
   }
 
@@ -117,6 +126,8 @@ final class EntryFetch: AnswerConsumer {
   private var digest: Digest?
   private var duration: UInt32?
   private var received: UInt64 = 0
+  /// What has been received, as long as it is small.
+  private var body: ByteBuffer?
   private(set) var isOver = false
 
   init(lookup: PeerLookup, link: PeerLink) {
@@ -168,22 +179,29 @@ final class EntryFetch: AnswerConsumer {
       lookup.failed(self)
       return false
     }
-    guard let bytes = head["fabrik-digest"].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length,
-      head.contentLength <= lookup.store.maxSize
-    else {
+    guard let bytes = head["fabrik-digest"].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length else {
       over()
       lookup.ban(link)
       lookup.failed(self)
       return false
     }
-    link.breaker.recordSuccess()
+    guard head.contentLength <= lookup.store.maxSize else {
+      // Its cache is larger than this whole one.
+      over()
+      link.breaker.recordSuccess()
+      lookup.forget(link)
+      lookup.failed(self)
+      return false
+    }
     guard lookup.claim(self) else {
       over()
+      link.breaker.recordSuccess()
       return false
     }
     digest = Digest(bytes: bytes)
     duration = head["fabrik-duration-ms"].flatMap { UInt32($0) }
     writer = lookup.store.makeWriter(key: lookup.key, digest: OpenSSLDigest())
+    if head.contentLength <= UInt64(FetchedEntry.bodyLimit) { body = ByteBuffer() }
     beganAt = .now()
     watchProgress()
     return true
@@ -210,6 +228,7 @@ final class EntryFetch: AnswerConsumer {
     guard !isOver else { return }
     received += UInt64(piece.readableBytes)
     piece.withUnsafeReadableBytes { writer?.write($0) }
+    body?.writeImmutableBuffer(piece)
   }
 
   func end() {
@@ -219,12 +238,16 @@ final class EntryFetch: AnswerConsumer {
       duration: duration, origin: peer.map { "peer \($0.identifier)" } ?? "peer", expecting: digest, mode: .keepFirst)
     over()
     switch outcome {
-    case .stored, .alreadyThere: lookup.succeeded(self, bytes: received)
+    case .stored, .alreadyThere:
+      link.breaker.recordSuccess()
+      lookup.succeeded(self, size: received, duration: duration, body: body)
     case .mismatch:
       // Not an accident: the channel does not change bytes, and the peer checks its own.
       lookup.ban(link)
       lookup.failed(self)
-    case .notStored: lookup.failed(self)
+    case .notStored:
+      link.breaker.recordNothing(now: .now())
+      lookup.failed(self)
     }
   }
 
@@ -232,6 +255,14 @@ final class EntryFetch: AnswerConsumer {
     guard !isOver else { return }
     over()
     link.breaker.recordFailure(now: .now())
+    lookup.failed(self)
+  }
+
+  func abandon() {
+    guard !isOver else { return }
+    over()
+    link.breaker.recordNothing(now: .now())
+    lookup.askAgain(link)
     lookup.failed(self)
   }
 }

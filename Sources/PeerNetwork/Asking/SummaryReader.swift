@@ -6,6 +6,8 @@ final class SummaryReader: AnswerConsumer {
     case full(SummaryGeneration, FingerprintTable)
     case changes(SummaryGeneration, [UInt32])
     case refused(isDenied: Bool)
+    /// The peer has too much to do.
+    case busy
     case failed
   }
 
@@ -34,8 +36,13 @@ final class SummaryReader: AnswerConsumer {
         return false
       }
       if isFull { table = FingerprintTable(capacity: Int(count)) }
-    case PeerStatus.refused.rawValue: refusal = .refused(isDenied: head["fabrik-consent"] == "denied")
-    default: refusal = .failed
+    case PeerStatus.refused.rawValue where head.contentLength == 0:
+      refusal = .refused(isDenied: head["fabrik-consent"] == "denied")
+    case PeerStatus.busy.rawValue where head.contentLength == 0: refusal = .busy
+    default:
+      // Whatever else it sends is not a summary, and is not kept.
+      completion(.failed)
+      return false
     }
     return true
   }

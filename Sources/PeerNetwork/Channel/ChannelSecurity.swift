@@ -34,6 +34,8 @@ package final class ChannelSecurity: @unchecked Sendable {
       // The callbacks find their way back by the context's application data, which is at index 0.
       SSL_CTX_set_ex_data(context, 0, Unmanaged.passUnretained(self).toOpaque())
     }
+    // No certificate is ever right: nobody vouches for one.
+    SSL_CTX_set_verify(client, SSL_VERIFY_PEER, nil)
     SSL_CTX_set_psk_use_session_callback(client) { ssl, _, identity, length, session in
       guard let ssl, let identity, let length, let session, let made = ChannelSecurity.of(ssl)?.makeSession(ssl) else {
         return 0
@@ -93,22 +95,22 @@ package final class ChannelSecurity: @unchecked Sendable {
   }
 
   /// A new connection's state, with a pair of memory buffers in place of a socket.
-  func makeConnection(_ role: Role) throws -> SecureConnection {
+  package func makeConnection(_ role: Role) throws -> SecureConnection {
     try SecureConnection(security: self, context: role == .client ? client : server, role: role)
   }
 }
 
 /// One TLS connection between two memory buffers: what came from the network goes into one, what is to be sent is in the
 /// other. Not safe for use by several threads.
-final class SecureConnection {
-  enum Progress {
+package final class SecureConnection {
+  package enum Progress {
     case done
     /// More from the other side is needed.
     case waiting
     case failed
   }
 
-  let role: ChannelSecurity.Role
+  package let role: ChannelSecurity.Role
   /// Keeps what OpenSSL's callbacks point to.
   private let security: ChannelSecurity
   private let ssl: OpaquePointer
@@ -133,20 +135,25 @@ final class SecureConnection {
   deinit { SSL_free(ssl) }
 
   /// Takes bytes from the network.
-  func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
+  package func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
     bytes.isEmpty || BIO_write(received, bytes.baseAddress, CInt(bytes.count)) == CInt(bytes.count)
   }
 
-  func handshake() -> Progress { progress(of: SSL_do_handshake(ssl)) }
+  /// Done only when both ends have the key. A handshake may also end well without it, if the other end shows a
+  /// certificate: anybody has one.
+  package func handshake() -> Progress {
+    let progress = progress(of: SSL_do_handshake(ssl))
+    return progress == .done && SSL_session_reused(ssl) != 1 ? .failed : progress
+  }
 
   /// Decrypts into `buffer`; the count is 0 unless done.
-  func read(into buffer: UnsafeMutableRawBufferPointer) -> (Progress, count: Int) {
+  package func read(into buffer: UnsafeMutableRawBufferPointer) -> (Progress, count: Int) {
     let count = SSL_read(ssl, buffer.baseAddress, CInt(buffer.count))
     return (progress(of: count), max(0, Int(count)))
   }
 
-  /// Encrypts bytes, which are then among ``takePending(_:)``.
-  func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
+  /// Encrypts bytes, which are then among ``takePending(_:)``. The buffer that takes them never shrinks.
+  package func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var rest = bytes
     while !rest.isEmpty {
       let count = SSL_write(ssl, rest.baseAddress, CInt(min(rest.count, 1 << 30)))
@@ -160,13 +167,13 @@ final class SecureConnection {
   }
 
   /// Says that nothing more will be sent.
-  func shutdown() {
+  package func shutdown() {
     SSL_shutdown(ssl)
     ERR_clear_error()
   }
 
   /// Hands over what is to be sent.
-  func takePending(_ body: (UnsafeRawBufferPointer) -> Void) {
+  package func takePending(_ body: (UnsafeRawBufferPointer) -> Void) {
     var data: UnsafeMutablePointer<CChar>?
     let count = fabrik_bio_contents(pending, &data)
     guard count > 0, let data else { return }
@@ -174,8 +181,11 @@ final class SecureConnection {
     fabrik_bio_reset(pending)
   }
 
+  /// Bytes that the buffer of what is to be sent has grown to.
+  var pendingCapacity: Int { fabrik_bio_capacity(pending) }
+
   /// A value that only the two ends of this connection can know (RFC 9266, `tls-exporter`): 32 bytes.
-  func exporter() -> [UInt8]? {
+  package func exporter() -> [UInt8]? {
     var value = [UInt8](repeating: 0, count: 32)
     let label = "EXPORTER-Channel-Binding"
     let isDone = SSL_export_keying_material(ssl, &value, value.count, label, label.utf8.count, nil, 0, 1)

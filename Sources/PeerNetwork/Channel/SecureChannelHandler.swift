@@ -18,6 +18,8 @@ final class SecureChannelHandler: ChannelDuplexHandler {
   static let handshakePatience = TimeAmount.seconds(5)
   /// One TLS record's worth.
   private static let readSize = 1 << 14
+  /// What is encrypted at once: a bound on the memory that a connection keeps.
+  private static let writeSize = 1 << 16
 
   private let connection: SecureConnection
   private var state = State.handshaking
@@ -83,17 +85,25 @@ final class SecureChannelHandler: ChannelDuplexHandler {
         // A key update asks for an answer.
         send(context, promise: nil)
         return
-      case .failed: return fail(context)
+      case .failed:
+        // The reason, for the other end.
+        send(context, promise: nil)
+        context.flush()
+        return fail(context)
       }
     }
   }
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-    guard state == .established, unwrapOutboundIn(data).withUnsafeReadableBytes(connection.write) else {
-      promise?.fail(ChannelError.ioOnClosedChannel)
-      return
-    }
-    send(context, promise: promise)
+    var bytes = unwrapOutboundIn(data)
+    repeat {
+      let piece = bytes.readSlice(length: min(bytes.readableBytes, Self.writeSize)) ?? ByteBuffer()
+      guard state == .established, piece.withUnsafeReadableBytes(connection.write) else {
+        promise?.fail(ChannelError.ioOnClosedChannel)
+        return
+      }
+      send(context, promise: bytes.readableBytes == 0 ? promise : nil)
+    } while bytes.readableBytes > 0
   }
 
   func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {

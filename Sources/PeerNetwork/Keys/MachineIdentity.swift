@@ -9,7 +9,7 @@ import SystemSupport
 package struct MachineIdentity: Sendable {
   private let seed: [UInt8]
   /// 32 bytes.
-  let publicKey: [UInt8]
+  package let publicKey: [UInt8]
   package let identifier: PeerIdentifier
 
   /// Bytes of a signature.
@@ -20,7 +20,7 @@ package struct MachineIdentity: Sendable {
   ///
   /// - Parameter file: 64 hexadecimal digits, readable by this user only.
   /// - Throws: an `Errno`, when it can neither be read nor kept: an identity that is not kept would have to be allowed
-  ///   anew each time.
+  ///   anew each time. ``Damaged``, when the file is there, but no identity is in it.
   package init(file: FilePath) throws {
     // Another process may be making it at the same moment: what is in the file afterwards counts.
     for _ in 0..<2 {
@@ -33,11 +33,21 @@ package struct MachineIdentity: Sendable {
       try FileSystem.makeDirectories(file.removingLastComponent(), permissions: 0o700)
       try SmallFile.create(file, with: Hex.encode(seed) + "\n")
     }
-    throw Errno.invalidArgument
+    _ = try SmallFile.contents(file)
+    throw Damaged(file: file)
+  }
+
+  /// There is a file, but no identity in it. It is not replaced: whoever allowed this machine would have to do so again.
+  package struct Damaged: Error, CustomStringConvertible {
+    let file: FilePath
+
+    package var description: String {
+      "\(file) does not hold an identity any more; restore it, or remove it for a new one, which peers have to allow anew"
+    }
   }
 
   /// - Parameter seed: 32 random bytes.
-  init(seed: [UInt8]) throws {
+  package init(seed: [UInt8]) throws {
     self.seed = seed
     let key = Self.privateKey(seed)
     defer { EVP_PKEY_free(key) }

@@ -13,9 +13,9 @@ import SystemSupport
 /// directly.
 package struct TeamKeys: Sendable {
   /// The external pre-shared key of TLS 1.3.
-  let channelKey: [UInt8]
+  package let channelKey: [UInt8]
   /// Signs requests.
-  let requestKey: [UInt8]
+  package let requestKey: [UInt8]
   /// Makes the tag under which services of this team are found.
   private let announcementKey: [UInt8]
 
@@ -52,7 +52,7 @@ package struct TeamKeys: Sendable {
   }
 
   /// - Parameter root: 32 bytes.
-  init(root: [UInt8]) throws {
+  package init(root: [UInt8]) throws {
     func derive(_ label: String) throws -> [UInt8] {
       // One block of HKDF-Expand: HMAC(root, info || 1).
       guard let key = OpenSSL.authenticate(Array(label.utf8) + [1], key: root) else { throw OpenSSLFailure("HMAC") }
@@ -63,7 +63,7 @@ package struct TeamKeys: Sendable {
     announcementKey = try derive("fabrik announcement 1")
   }
 
-  static func root(secret: String) throws -> [UInt8] {
+  package static func root(secret: String) throws -> [UInt8] {
     var root = [UInt8](repeating: 0, count: 32)
     let (n, r, p) = scryptCost
     let password = secret.utf8.map { CChar(bitPattern: $0) }

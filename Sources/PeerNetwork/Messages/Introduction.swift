@@ -1,18 +1,18 @@
-import PeerRecords
+package import PeerRecords
 import SystemSupport
 
 /// What each side says of itself when a channel has been opened: the asking one with its first request, the other with
 /// its answer. The proof is an Ed25519 signature over the channel's exporter value, so that nobody can pass on
 /// somebody else's.
-struct Introduction: Sendable, Equatable {
-  let publicKey: [UInt8]
-  let identifier: PeerIdentifier
+package struct Introduction: Sendable, Equatable {
+  package let publicKey: [UInt8]
+  package let identifier: PeerIdentifier
   /// Random, new with each start of a server: one machine may have several.
-  let instance: String
+  package let instance: String
   /// As the owner calls the machine; to be taken for what it is, a text from somebody else.
-  let name: String
+  package let name: String
   /// Where the machine itself can be asked; 0: nowhere.
-  let port: UInt16
+  package let port: UInt16
 
   private static let keyField = "fabrik-identity"
   private static let proofField = "fabrik-proof"
@@ -25,7 +25,7 @@ struct Introduction: Sendable, Equatable {
   }
 
   /// The fields of a head with which this machine introduces itself.
-  static func fields(
+  package static func fields(
     of identity: MachineIdentity, instance: String, name: String, port: UInt16, role: ChannelSecurity.Role,
     exporter: [UInt8]
   ) throws -> [String: String] {
@@ -40,7 +40,7 @@ struct Introduction: Sendable, Equatable {
   /// Reads and checks what the other side said; nil when its proof is not right.
   ///
   /// - Parameter role: the other side's.
-  init?(_ head: MessageHead, role: ChannelSecurity.Role, exporter: [UInt8]) {
+  package init?(_ head: MessageHead, role: ChannelSecurity.Role, exporter: [UInt8]) {
     func bytes(_ field: String) -> [UInt8]? { head[field].flatMap { Hex.decode(Array($0.utf8)) } }
     guard let publicKey = bytes(Self.keyField), publicKey.count == MachineIdentity.keyLength,
       let proof = bytes(Self.proofField), let instance = head[Self.instanceField], instance.utf8.count == 16,

@@ -1,31 +1,36 @@
-import NIOCore
+package import NIOCore
 
 /// The head of a request or an answer: the part of HTTP/1.1 (RFC 9112) that peers speak. Names of fields are in lower
 /// case. Bodies have a `Content-Length` and are never chunked.
-struct MessageHead: Sendable, Equatable {
-  var startLine: String
-  var fields: [String: String] = [:]
+package struct MessageHead: Sendable, Equatable {
+  package var startLine: String
+  package var fields: [String: String]
 
-  subscript(name: String) -> String? { fields[name] }
+  package init(startLine: String, fields: [String: String] = [:]) {
+    self.startLine = startLine
+    self.fields = fields
+  }
 
-  var contentLength: UInt64 { fields["content-length"].flatMap { UInt64($0) } ?? 0 }
+  package subscript(name: String) -> String? { fields[name] }
+
+  package var contentLength: UInt64 { fields["content-length"].flatMap { UInt64($0) } ?? 0 }
 
   /// The status of an answer; nil for anything else.
-  var status: Int? {
+  package var status: Int? {
     let parts = startLine.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
     guard parts.count >= 2, parts[0] == "HTTP/1.1", parts[1].utf8.count == 3 else { return nil }
     return Int(parts[1])
   }
 
   /// The target of a request; nil for anything but a GET.
-  var target: String? {
+  package var target: String? {
     let parts = startLine.split(separator: " ", omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0] == "GET", parts[2] == "HTTP/1.1" else { return nil }
     return String(parts[1])
   }
 
   /// The bytes, with the empty line.
-  func write(into buffer: inout ByteBuffer) {
+  package func write(into buffer: inout ByteBuffer) {
     buffer.writeString(startLine)
     buffer.writeStaticString("\r\n")
     for (name, value) in fields {
@@ -37,7 +42,7 @@ struct MessageHead: Sendable, Equatable {
     buffer.writeStaticString("\r\n")
   }
 
-  static func request(_ target: String, _ fields: [String: String] = [:]) -> MessageHead {
+  package static func request(_ target: String, _ fields: [String: String] = [:]) -> MessageHead {
     MessageHead(startLine: "GET \(target) HTTP/1.1", fields: fields.merging(["host": "fabrik"]) { $1 })
   }
 

@@ -1,8 +1,8 @@
-import NIOCore
+package import NIOCore
 
-/// Takes a stream of bytes apart into messages. Pure; memory is bounded by the size of a head.
-struct MessageParser {
-  enum Event: Equatable {
+/// Takes a stream of bytes apart into messages. Pure; it keeps no more than a head once all events have been taken.
+package struct MessageParser {
+  package enum Event: Equatable {
     case head(MessageHead)
     /// A piece of the body.
     case body(ByteBuffer)
@@ -28,11 +28,15 @@ struct MessageParser {
   private let largestBody: UInt64
 
   /// - Parameter largestBody: bytes; a message that announces more is malformed.
-  init(largestBody: UInt64) {
+  package init(largestBody: UInt64) {
     self.largestBody = largestBody
   }
 
-  mutating func feed(_ bytes: inout ByteBuffer) {
+  /// Bytes that have been fed and are in no event yet.
+  var waiting: Int { input.readableBytes }
+
+  package mutating func feed(_ bytes: inout ByteBuffer) {
+    if case .broken = state { return }
     if input.readableBytes == 0 {
       input = bytes
       searched = 0
@@ -43,7 +47,7 @@ struct MessageParser {
   }
 
   /// The next event; nil when more bytes are needed.
-  mutating func next() -> Event? {
+  package mutating func next() -> Event? {
     switch state {
     case .broken: return nil
     case .body(0):
@@ -68,7 +72,9 @@ struct MessageParser {
     }
     searched = 0
     if let length = head.fields["content-length"] {
-      guard let size = UInt64(length), size <= largestBody, !length.hasPrefix("+") else { return fail() }
+      guard length.utf8.allSatisfy({ (48...57).contains($0) }), let size = UInt64(length), size <= largestBody else {
+        return fail()
+      }
     }
     guard head["transfer-encoding"] == nil else { return fail() }
     state = .body(left: head.contentLength)

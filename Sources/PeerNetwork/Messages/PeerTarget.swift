@@ -29,7 +29,7 @@ package enum PeerTarget: Sendable, Equatable {
     }
   }
 
-  var text: String {
+  package var text: String {
     switch self {
     case .status: "/v1/status"
     case .summary(nil): "/v1/summary"

@@ -7,8 +7,8 @@ import SystemSupport
 /// channel's exporter value. So a request is worth nothing on another channel, whether it was recorded, relayed or sent
 /// back; and on its own channel it is worth something once, since numbers only rise. A nonce that is a rising number
 /// needs no memory of those seen, however many there were.
-struct RequestSignature: Sendable {
-  enum Refusal: Error, Equatable {
+package struct RequestSignature: Sendable {
+  package enum Refusal: Error, Equatable {
     /// A field is missing or malformed, or the signature is not right.
     case forged
     case replayed
@@ -19,9 +19,9 @@ struct RequestSignature: Sendable {
   /// Milliseconds a request's time may be off.
   static let tolerance: UInt64 = 300_000
 
-  static let timeField = "fabrik-time"
-  static let nonceField = "fabrik-nonce"
-  static let signatureField = "fabrik-signature"
+  package static let timeField = "fabrik-time"
+  package static let nonceField = "fabrik-nonce"
+  package static let signatureField = "fabrik-signature"
 
   private let key: [UInt8]
   /// The keys of both machines, the asking one's first, and the exporter value.
@@ -32,7 +32,7 @@ struct RequestSignature: Sendable {
   /// - Parameters:
   ///   - server: empty as long as the asking side does not know who answers.
   ///   - start: the first nonce is greater.
-  init(key: [UInt8], client: [UInt8], server: [UInt8], exporter: [UInt8], start: UInt64 = 0) {
+  package init(key: [UInt8], client: [UInt8], server: [UInt8], exporter: [UInt8], start: UInt64 = 0) {
     self.key = key
     binding = client + server + exporter
     last = start
@@ -41,7 +41,7 @@ struct RequestSignature: Sendable {
   /// Adds time, nonce and signature.
   ///
   /// - Parameter time: milliseconds since 1970, by the answering side's clock as far as it is known.
-  mutating func sign(_ head: inout MessageHead, time: UInt64) {
+  package mutating func sign(_ head: inout MessageHead, time: UInt64) {
     last += 1
     let nonce = Hex.encode(withUnsafeBytes(of: last.bigEndian, Array.init))
     head.fields[Self.timeField] = String(time)
@@ -52,7 +52,7 @@ struct RequestSignature: Sendable {
   /// Checks a request and takes note of its nonce.
   ///
   /// - Parameter now: milliseconds since 1970.
-  mutating func verify(_ head: MessageHead, now: UInt64) throws(Refusal) {
+  package mutating func verify(_ head: MessageHead, now: UInt64) throws(Refusal) {
     guard let time = head[Self.timeField], let milliseconds = UInt64(time), let nonce = head[Self.nonceField],
       let number = Hex.decode(Array(nonce.utf8)), number.count == 8,
       let given = head[Self.signatureField].flatMap({ Hex.decode(Array($0.utf8)) }),

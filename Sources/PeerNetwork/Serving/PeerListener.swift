@@ -1,3 +1,4 @@
+import ChannelSupport
 import NIOCore
 import NIOPosix
 import SystemSupport
@@ -42,22 +43,29 @@ struct PeerListener {
   private static func set(up channel: any Channel, service: PeerService, addresses: Set<InternetAddress>?) throws {
     let remote = channel.remoteAddress?.internetAddress.map { $0.embedded ?? $0 }
     let host = remote.map { "\($0)" } ?? "this machine"
-    if let remote {
-      guard remote.isLocalNetwork, isServed(channel.localAddress, addresses) else {
-        throw ChannelError.ioOnClosedChannel
-      }
+    guard isServed(remote: remote, local: channel.localAddress?.internetAddress, addresses) else {
+      throw ChannelError.ioOnClosedChannel
     }
-    guard service.limits.openConnection(from: host) else { throw ChannelError.ioOnClosedChannel }
+    guard service.connections.keep(channel), service.limits.openConnection(from: host) else {
+      throw ChannelError.ioOnClosedChannel
+    }
     channel.closeFuture.whenComplete { _ in service.limits.closeConnection(from: host) }
     try channel.pipeline.syncOperations.addHandlers([
-      SecureChannelHandler(try service.member.security.makeConnection(.server)),
+      ReadGate(), SecureChannelHandler(try service.member.security.makeConnection(.server)),
       PeerServiceHandler(service: service, address: host),
     ])
   }
 
-  private static func isServed(_ local: SocketAddress?, _ addresses: Set<InternetAddress>?) -> Bool {
+  /// - Parameters:
+  ///   - remote: nil: it came over a Unix socket.
+  ///   - local: where it was accepted.
+  static func isServed(
+    remote: InternetAddress?, local: InternetAddress?, _ addresses: Set<InternetAddress>?
+  ) -> Bool {
+    guard let remote else { return true }
+    guard remote.isLocalNetwork else { return false }
     guard let addresses else { return true }
-    guard let address = local?.internetAddress else { return false }
-    return addresses.contains(address.embedded ?? address)
+    guard let local else { return false }
+    return addresses.contains(local.embedded ?? local)
   }
 }

@@ -10,6 +10,7 @@ final class PeerService: Sendable {
   let summary: OwnSummary
   let consent: ConsentGate
   let limits = ServingLimits()
+  let connections = OpenChannels()
   /// Bodies on their way out: the server does not end in the middle of one.
   let transfers: ActivityCount
   let book: PeerBook

@@ -22,6 +22,8 @@ final class PeerServiceHandler: ChannelInboundHandler {
   private static let introductionPatience = TimeAmount.seconds(5)
   /// A peer that keeps a connection asks for changes of the summary all the time.
   private static let idlePatience = TimeAmount.minutes(2)
+  /// A peer takes a piece of an answer within this time, at a rate that is still worth it.
+  private static let sendPatience = TimeAmount.seconds(20)
   /// How long a question for changes waits for one; then the answer is that there are none.
   static let changePatience = TimeAmount.seconds(25)
   /// Changes within this time are told together.
@@ -36,7 +38,6 @@ final class PeerServiceHandler: ChannelInboundHandler {
   private var state = State.handshaking
   private var signature: RequestSignature?
   private var parser = MessageParser(largestBody: 0)
-  private var waitingBytes = 0
   private var isBusy = false
   private var isProcessing = false
   private var patience: Scheduled<Void>?
@@ -57,8 +58,7 @@ final class PeerServiceHandler: ChannelInboundHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var bytes = unwrapInboundIn(data)
-    waitingBytes += bytes.readableBytes
-    guard !isBusy || waitingBytes <= Self.backlogLimit else { return close(context) }
+    guard parser.waiting + bytes.readableBytes <= Self.backlogLimit else { return close(context) }
     parser.feed(&bytes)
     process(context)
   }
@@ -100,7 +100,6 @@ final class PeerServiceHandler: ChannelInboundHandler {
       }
       if case .closed = state { return }
     }
-    if !isBusy { waitingBytes = 0 }
   }
 
   private func handle(_ head: MessageHead, _ context: ChannelHandlerContext) {
@@ -182,7 +181,7 @@ final class PeerServiceHandler: ChannelInboundHandler {
   private func sendEntry(_ key: CacheKey, to peer: Introduction, _ context: ChannelHandlerContext) {
     guard service.limits.beginTransfer() else { return write(.answer(.busy), context) }
     service.transfers.begin()
-    guard let entry = service.store.lookup(key) else { return endTransfer(answering: .missing, context) }
+    guard let entry = service.store.lookupShared(key) else { return endTransfer(answering: .missing, context) }
     var fields = ["fabrik-digest": Hex.encode(entry.record.digest.bytes)]
     if let duration = entry.record.duration { fields["fabrik-duration-ms"] = String(duration) }
     let head = MessageHead.answer(.ok, length: entry.size, fields)
@@ -227,6 +226,7 @@ final class PeerServiceHandler: ChannelInboundHandler {
     }
     let written = context.eventLoop.makePromise(of: Void.self)
     let delay = service.limits.delay(of: size)
+    expect(within: Self.sendPatience + delay, context)
     if delay == .zero {
       context.writeAndFlush(wrapOutboundOut(buffer), promise: written)
       return written.futureResult.map { true }.recover { _ in false }
@@ -244,8 +244,13 @@ final class PeerServiceHandler: ChannelInboundHandler {
   ) -> EventLoopFuture<Bool> {
     guard let blob = entry.blob else { return context.eventLoop.makeSucceededFuture(false) }
     write(head, context)
-    let limits = service.limits
-    return BodySender(entry: entry, blob: blob, channel: context.channel) { limits.delay(of: $0) }.start()
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    return BodySender(entry: entry, blob: blob, channel: context.channel) { count in
+      let (handler, context) = this.value
+      let delay = handler.service.limits.delay(of: count)
+      handler.expect(within: Self.sendPatience + delay, context)
+      return delay
+    }.start()
   }
 
   // MARK: - The summary
@@ -271,19 +276,29 @@ final class PeerServiceHandler: ChannelInboundHandler {
   private func writeSummary(since: SummaryGeneration?, to peer: Introduction, _ context: ChannelHandlerContext) {
     // The user may have said no meanwhile.
     let verdict = verdict(on: peer)
-    if verdict == .allowed {
-      let answer = service.summary.answer(since: since)
-      let head = MessageHead.answer(
-        .ok, length: UInt64(answer.fingerprints.count * 4),
-        ["fabrik-generation": "\(answer.generation)", "fabrik-summary": answer.isFull ? "full" : "changes"])
-      var buffer = context.channel.allocator.buffer(capacity: 512 + answer.fingerprints.count * 4)
-      head.write(into: &buffer)
-      for fingerprint in answer.fingerprints { buffer.writeInteger(fingerprint, endianness: .little) }
-      context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
-    } else {
+    guard verdict == .allowed else {
       write(.answer(.refused, ["fabrik-consent": verdict.rawValue]), context)
+      return proceed(context)
     }
-    proceed(context)
+    guard service.limits.beginTransfer() else {
+      write(.answer(.busy), context)
+      return proceed(context)
+    }
+    let answer = service.summary.answer(since: since)
+    let head = MessageHead.answer(
+      .ok, length: UInt64(answer.fingerprints.count * 4),
+      ["fabrik-generation": "\(answer.generation)", "fabrik-summary": answer.isFull ? "full" : "changes"])
+    var buffer = context.channel.allocator.buffer(capacity: 512 + answer.fingerprints.count * 4)
+    head.write(into: &buffer)
+    for fingerprint in answer.fingerprints { buffer.writeInteger(fingerprint, endianness: .little) }
+    expect(within: Self.sendPatience, context)
+    // The next request waits until this answer is gone: whoever reads nothing costs one summary, not many.
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    context.writeAndFlush(wrapOutboundOut(buffer)).whenComplete { _ in
+      let (handler, context) = this.value
+      handler.service.limits.endTransfer()
+      handler.proceed(context)
+    }
   }
 
   // MARK: - Answers
@@ -292,6 +307,7 @@ final class PeerServiceHandler: ChannelInboundHandler {
   private func proceed(_ context: ChannelHandlerContext) {
     isBusy = false
     if case .closed = state { return }
+    expect(within: Self.idlePatience, context)
     process(context)
   }
 

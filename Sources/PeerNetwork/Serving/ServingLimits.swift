@@ -6,8 +6,8 @@ import Synchronization
 final class ServingLimits: Sendable {
   /// Connections; each costs some 50 KiB.
   static let connections = 256
-  /// Connections from one address: a machine opens at most five to each server.
-  static let connectionsPerAddress = 16
+  /// Connections from one address. A server opens at most five; several may run on one machine.
+  static let connectionsPerAddress = 64
   /// Bodies on their way out at the same time; who asks for more is told to try elsewhere.
   static let transfers = 32
   /// Bytes per second, all peers together: twice a 1 Gbit/s link.

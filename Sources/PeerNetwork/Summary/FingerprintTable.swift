@@ -1,5 +1,5 @@
-/// A set of four-byte fingerprints in four to eight bytes each: open addressing with linear probing. (Swift's `Set` takes
-/// three times as much, and a peer may announce a million.)
+/// A set of four-byte fingerprints in five to eleven bytes each: open addressing with linear probing. (Swift's `Set` takes
+/// more than twice as much, and a peer may announce a million.)
 struct FingerprintTable: Sendable {
   /// 0 is an empty place; the fingerprint 0 itself is kept apart.
   private var places: [UInt32]
@@ -55,7 +55,7 @@ struct FingerprintTable: Sendable {
 
   private mutating func grow() {
     let old = places
-    places = [UInt32](repeating: 0, count: Self.size(for: count * 2))
+    places = [UInt32](repeating: 0, count: Self.size(for: count))
     for fingerprint in old where fingerprint != 0 { places[place(of: fingerprint)] = fingerprint }
   }
 

@@ -35,9 +35,24 @@ final class OwnSummary: Sendable {
   private let epoch = UInt32.random(in: 1...UInt32.max)
   private let state = Mutex(State())
 
-  /// Takes the place of everything, after the store has been listed anew.
+  /// What a listing of the store finds takes the place of everything but what is inserted meanwhile: the listing may
+  /// have been past its place by then.
+  func replace(byListing list: () -> Set<UInt32>) {
+    let before = state.withLock { $0.generation }
+    let listed = list()
+    replace(by: listed, and: before)
+  }
+
+  /// Takes the place of everything.
   func replace(by fingerprints: Set<UInt32>) {
+    replace(by: fingerprints, and: nil)
+  }
+
+  /// - Parameter start: what was added since this state stays; nil: nothing does.
+  private func replace(by listed: Set<UInt32>, and start: UInt64?) {
     let waiters = state.withLock { state -> [Waiter] in
+      let recent = start.map { state.log.suffix(Int(clamping: state.generation - $0)) } ?? []
+      let fingerprints = recent.isEmpty ? listed : listed.union(recent)
       guard fingerprints != state.known else { return [] }
       let isGrowth = fingerprints.isSuperset(of: state.known)
       let added = isGrowth ? Array(fingerprints.subtracting(state.known)) : []

@@ -5,8 +5,10 @@ final class PeerIndex: Sendable {
   /// One connected peer's place in the index.
   typealias Slot = Int
 
-  /// Fingerprints of all peers together; beyond it, summaries are cut. 32 MiB.
-  private static let limit = 4 << 20
+  /// Fingerprints of all peers together; what is beyond it is left out. 32 MiB.
+  private let limit: Int
+  /// Fingerprints of one peer: it must not take the others' places, whatever it announces.
+  private let limitPerPeer: Int
 
   private struct State {
     var tables: [Slot: FingerprintTable] = [:]
@@ -15,6 +17,11 @@ final class PeerIndex: Sendable {
   }
 
   private let state = Mutex(State())
+
+  init(limit: Int = 4 << 20, limitPerPeer: Int = OwnSummary.limit) {
+    self.limit = limit
+    self.limitPerPeer = limitPerPeer
+  }
 
   func open() -> Slot {
     state.withLock { state in
@@ -38,7 +45,7 @@ final class PeerIndex: Sendable {
   func replace(_ slot: Slot, by table: FingerprintTable) {
     state.withLock { state in
       guard let old = state.tables[slot] else { return }
-      let left = Self.limit - (state.count - old.count)
+      let left = min(limitPerPeer, limit - (state.count - old.count))
       let new = table.count <= left ? table : FingerprintTable()
       state.count += new.count - old.count
       state.tables[slot] = new
@@ -49,9 +56,8 @@ final class PeerIndex: Sendable {
     state.withLock { state in
       guard var table = state.tables.removeValue(forKey: slot) else { return }
       let before = table.count
-      for fingerprint in fingerprints where state.count + table.count - before < Self.limit {
-        table.insert(fingerprint)
-      }
+      let most = min(limitPerPeer, limit - (state.count - before))
+      for fingerprint in fingerprints where table.count < most { table.insert(fingerprint) }
       state.count += table.count - before
       state.tables[slot] = table
     }
