@@ -238,13 +238,13 @@ struct PeerServiceTests {
       bench.store.put(Self.key, body)
       bench.brake.isOn = true
       try bench.send([bench.signed(.request(PeerTarget.entry(Self.key).text))])
-      for _ in 0..<5 {
+      for _ in 0..<10 {
         #expect(bench.service.transfers.current == 1)
-        bench.pass(.seconds(100))
+        bench.pass(.seconds(19))
         bench.brake.release()
       }
       #expect(bench.channel.isActive)
-      bench.pass(.minutes(2))
+      bench.pass(.seconds(20))
       #expect(!bench.channel.isActive)
       bench.brake.release()
       #expect(bench.service.transfers.current == 0)
