@@ -108,7 +108,8 @@ final class DiscoveryLoop {
 
   private func wait(_ wakeup: Wakeup) {
     let pauseEnd = intake.pauseEnd(now: .now)
-    let sockets = pauseEnd == nil ? links.values.flatMap(\.sockets) : []
+    // One-shot answers first: they may be older than a goodbye that has come since.
+    let sockets = pauseEnd == nil ? links.values.compactMap(\.asking) + links.values.compactMap(\.joined) : []
     let descriptors = [wakeup.readable] + (watch.map { [$0.descriptor] } ?? []) + sockets.map(\.descriptor)
     var requests = descriptors.map { pollfd(fd: $0.rawValue, events: Int16(POLLIN), revents: 0) }
     let due = [nextScan, responder.nextDue, browser.nextDue, pauseEnd].compactMap { $0 }.min() ?? nextScan
@@ -150,7 +151,7 @@ final class DiscoveryLoop {
     _ message: DNSMessage, of packet: MulticastSocket.Packet, on socket: MulticastSocket, _ sockets: LinkSockets
   ) {
     let now = Instant.now
-    let isJoined = sockets.isJoined(socket)
+    let isJoined = socket === sockets.joined
     if message.isResponse {
       // RFC 6762 section 6: answers from other ports are not answers.
       guard isJoined ? packet.port == MulticastGroup.port : sockets.isAnswer(message, fromPort: packet.port) else {

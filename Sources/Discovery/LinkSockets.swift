@@ -5,9 +5,10 @@ import SystemSupport
 final class LinkSockets {
   let link: Link
   let interface: NetworkInterface
-  private(set) var sockets: [MulticastSocket] = []
-  private var joined: MulticastSocket?
-  private var asking: MulticastSocket?
+  /// Hears the group; nil while another program has the port for itself.
+  private(set) var joined: MulticastSocket?
+  /// For one-shot questions; nil while the interface has no address of its own yet.
+  private(set) var asking: MulticastSocket?
   /// Identifiers of the last questions. They tell our own questions, which the group brings back, from those of other
   /// processes of this machine, and answers from what nobody asked for.
   private var identifiers: [UInt16] = []
@@ -23,11 +24,12 @@ final class LinkSockets {
   /// Makes the sockets that are missing: the port may have been taken, an address not ready yet. True when there is one
   /// that was not there before.
   func open() -> Bool {
-    let before = sockets.count
-    if joined == nil { joined = try? MulticastSocket.joined(link) }
-    if asking == nil, let source { asking = try? MulticastSocket.asking(link, from: source) }
-    sockets = [joined, asking].compactMap { $0 }
-    return sockets.count > before
+    let wasJoined = joined != nil
+    let wasAsking = asking != nil
+    guard let source else { return false }
+    if !wasJoined { joined = try? MulticastSocket.joined(link, from: source) }
+    if !wasAsking { asking = try? MulticastSocket.asking(link, from: source) }
+    return (joined != nil) != wasJoined || (asking != nil) != wasAsking
   }
 
   /// Where questions come from: an address that this link's neighbours can answer to.
@@ -35,8 +37,6 @@ final class LinkSockets {
     let addresses = interface.addresses.filter { $0.family == link.family }
     return addresses.first(where: \.needsScope) ?? addresses.first
   }
-
-  func isJoined(_ socket: MulticastSocket) -> Bool { socket === joined }
 
   /// Asks through both sockets: answers to the one are fast and pass firewalls that know connections, answers to the
   /// other pass firewalls that know multicast DNS.

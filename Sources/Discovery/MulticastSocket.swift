@@ -33,7 +33,7 @@ final class MulticastSocket {
   let descriptor: FileDescriptor
   private let group: InternetAddress
 
-  /// Made in bind(2)'s terms; the number that this system's headers may not have.
+  /// IPV6_MULTICAST_ALL, which the headers may not have.
   private static let ipv6MulticastAll: CInt = 29
   /// RFC 6762 section 11.
   private static let hops: CInt = 255
@@ -42,8 +42,9 @@ final class MulticastSocket {
   ///
   /// It is bound to the group's address, so that it takes no unicast packets from another responder on this machine.
   /// SO_REUSEPORT must not be set: the kernel would then hand each packet to one socket only.
-  static func joined(_ link: Link) throws -> MulticastSocket {
-    let socket = try MulticastSocket(link)
+  /// - Parameter source: An address of the link's interface, for what goes out to the group.
+  static func joined(_ link: Link, from source: InternetAddress) throws -> MulticastSocket {
+    let socket = try MulticastSocket(link, source)
     try socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
     try socket.bind(socket.group, port: MulticastGroup.port)
     try socket.join()
@@ -53,12 +54,12 @@ final class MulticastSocket {
   /// A socket for one-shot questions, whose answers pass firewalls that know connections. Throws an `Errno`.
   /// - Parameter source: An address of the link's interface.
   static func asking(_ link: Link, from source: InternetAddress) throws -> MulticastSocket {
-    let socket = try MulticastSocket(link)
+    let socket = try MulticastSocket(link, source)
     try socket.bind(source, port: 0)
     return socket
   }
 
-  private init(_ link: Link) throws {
+  private init(_ link: Link, _ source: InternetAddress) throws {
     self.link = link
     group = MulticastGroup.address(link.family)
     let type = CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
@@ -67,19 +68,21 @@ final class MulticastSocket {
     let index = CInt(link.interface)
     switch link.family {
     case .ipv4:
-      let interface = ip_mreqn(imr_multiaddr: in_addr(), imr_address: in_addr(), imr_ifindex: index)
+      // The address must be said: the kernel finds none for the loopback, and would send from 0.0.0.0.
+      let interface = ip_mreqn(imr_multiaddr: in_addr(), imr_address: Self.number(source), imr_ifindex: index)
       try set(CInt(IPPROTO_IP), IP_MULTICAST_IF, interface)
       try set(CInt(IPPROTO_IP), IP_MULTICAST_LOOP, CInt(1))
       try set(CInt(IPPROTO_IP), IP_MULTICAST_TTL, Self.hops)
       try set(CInt(IPPROTO_IP), IP_TTL, Self.hops)
-      try set(CInt(IPPROTO_IP), IP_MULTICAST_ALL, CInt(0))
+      // The group on this interface only. Emulated kernels may not know it, and then mix up interfaces at worst.
+      try? set(CInt(IPPROTO_IP), IP_MULTICAST_ALL, CInt(0))
     case .ipv6:
       try set(CInt(IPPROTO_IPV6), IPV6_V6ONLY, CInt(1))
       try set(CInt(IPPROTO_IPV6), IPV6_MULTICAST_IF, index)
       try set(CInt(IPPROTO_IPV6), IPV6_MULTICAST_LOOP, CInt(1))
       try set(CInt(IPPROTO_IPV6), IPV6_MULTICAST_HOPS, Self.hops)
       try set(CInt(IPPROTO_IPV6), IPV6_UNICAST_HOPS, Self.hops)
-      // Older kernels do without; the address it is bound to belongs to the interface already.
+      // Older kernels do without: a socket that is bound to a link-local address is bound to the interface.
       try? set(CInt(IPPROTO_IPV6), Self.ipv6MulticastAll, CInt(0))
     }
   }
@@ -105,9 +108,8 @@ final class MulticastSocket {
   private func join() throws {
     switch link.family {
     case .ipv4:
-      let number = group.bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
       let membership = ip_mreqn(
-        imr_multiaddr: in_addr(s_addr: number), imr_address: in_addr(), imr_ifindex: CInt(link.interface))
+        imr_multiaddr: Self.number(group), imr_address: in_addr(), imr_ifindex: CInt(link.interface))
       try set(CInt(IPPROTO_IP), IP_ADD_MEMBERSHIP, membership)
     case .ipv6:
       var membership = ipv6_mreq()
@@ -115,6 +117,10 @@ final class MulticastSocket {
       membership.ipv6mr_interface = link.interface
       try set(CInt(IPPROTO_IPV6), IPV6_JOIN_GROUP, membership)
     }
+  }
+
+  private static func number(_ address: InternetAddress) -> in_addr {
+    in_addr(s_addr: address.bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })
   }
 
   /// With the interface as scope: the group's IPv6 address means nothing without.
@@ -127,18 +133,6 @@ final class MulticastSocket {
       structure.sin6_scope_id = link.interface
       return try withUnsafePointer(to: structure) { pointer in
         try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { try body($0, length) }
-      }
-    }
-  }
-
-  /// The port that the system chose.
-  var localPort: UInt16? {
-    var address = sockaddr_storage()
-    return withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        guard getsockname(descriptor.rawValue, pointer, &length) == 0 else { return nil }
-        return Self.port(pointer)
       }
     }
   }

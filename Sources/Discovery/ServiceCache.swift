@@ -89,6 +89,8 @@ struct ServiceCache {
       instances[name]?[origin.interface]?.end(now: now)
       return
     }
+    // It may have been sent before the goodbye, and overtaken by that.
+    if origin.isOneShot, known?.isEnding ?? false { return }
     if let text = draft.text, text != known?.text, !wants(text) {
       fragments.remove(name, interface: origin.interface)
       return forget(name)

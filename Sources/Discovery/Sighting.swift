@@ -19,6 +19,8 @@ struct Sighting {
   var addresses: [InternetAddress: Lease] = [:]
   /// Asked while there is no address.
   var addressQuestion: FollowUp
+  /// It has said goodbye.
+  private(set) var isEnding = false
   /// How many of ``refreshPoints`` have passed.
   private var refreshes = 0
 
@@ -60,6 +62,7 @@ struct Sighting {
   /// Says goodbye: RFC 6762 section 10.1 leaves a second for somebody to object.
   mutating func end(now: Instant) {
     lease.expires = min(lease.expires, now + .seconds(1))
+    isEnding = true
     refreshes = Self.refreshPoints.count
   }
 

@@ -5,6 +5,9 @@ struct LayerBudget: Sendable, Equatable {
   private static let allowance: Int64 = 1000
   /// What a hit is worth whose compilation time is not known, in milliseconds: little, for a compiler.
   private static let unknownGain: Int64 = 100
+  /// What one hit may gain, in milliseconds: its duration comes from where the entry came from, and whoever makes it up must
+  /// not buy the right to be waited for.
+  private static let mostCredit: Int64 = 5000
 
   private var lost: Int64 = 0
   private var gained: Int64 = 0
@@ -16,7 +19,7 @@ struct LayerBudget: Sendable, Equatable {
   ///   - duration: milliseconds that the tool once took to make what was fetched; nil when not known.
   mutating func recordHit(waited: Int64, duration: UInt32?) {
     let gain = duration.map(Int64.init) ?? Self.unknownGain
-    if gain > waited { gained += gain - waited } else { lost += waited - gain }
+    if gain > waited { gained += min(Self.mostCredit, gain - waited) } else { lost += waited - gain }
   }
 
   mutating func recordMiss(waited: Int64) {

@@ -174,8 +174,9 @@ package final class PeerNetwork: Sendable {
     if let path = rendezvous.socket(of: member.instance),
       let channel = try? await listener.listen(path: path.string)
     {
-      // Whoever can open it still has to have the team's key.
-      path.withPlatformString { _ = chmod($0, 0o666) }
+      // Whoever can open it still has to have the team's key. Links are not followed: whoever made the directory could
+      // put one to another file of this user in the socket's place.
+      path.withPlatformString { _ = fchmodat(AT_FDCWD, $0, 0o666, AT_SYMLINK_NOFOLLOW) }
       state.keep(channel)
     }
     // Another user of this machine may have the port that was asked for; peers learn of any other as well.

@@ -85,6 +85,7 @@ struct KnownPeer {
     .object([
       ("id", .string(identifier.description)), ("name", .string(name)), ("address", .string(address)),
       ("connected", .bool(report?.isConnected == true)),
+      ("entries", .integer(report?.entries ?? 0)),
       ("latency_us", report?.latencyMicroseconds.map { .integer($0) } ?? .null),
       ("fetched", .object([("hits", .integer(fetched.hits)), ("bytes", .integer(fetched.bytes))])),
       ("served", .object([("hits", .integer(served.hits)), ("bytes", .integer(served.bytes))])),

@@ -131,6 +131,36 @@ struct PeerCommandTests {
     #expect(try sandbox.run("fabrik config show").output.contains("p2p.secret = \"<redacted>\""))
   }
 
+  @Test func `what is said takes effect at once, and a build may do without peers`() throws {
+    let (desk, laptop) = (try Sandbox(), try Sandbox())
+    for (machine, name) in [(desk, "desk"), (laptop, "laptop")] {
+      machine.environment["FABRIK_P2P_ENABLED"] = "1"
+      machine.environment["FABRIK_P2P_SECRET"] = String(desk.path.reversed()) + Self.secret
+      machine.environment["FABRIK_P2P_NAME"] = name
+      try CProject(files: 3).write(to: machine, directory: "p")
+    }
+    _ = try desk.run("fabrik daemon start; cd p; fabrik exec -- make -s")
+    let build = "cd p; rm -f *.o; fabrik exec --linger 60s --stats json"
+    func waitForDesk(_ sign: String) throws {
+      try eventually("the desk shows \(sign)") { try laptop.run("fabrik p2p list --json").output.contains(sign) }
+    }
+    _ = try laptop.run("fabrik daemon start")
+    try waitForDesk("\"answer\":\"pending\"")
+    let refused = try laptop.run("\(build) -- make -s").errors
+    #expect(refused.contains("\"hits\":{\"local\":0,\"peers\":0,") && refused.contains("\"misses\":6,"))
+    let pending = try desk.run("fabrik p2p pending; fabrik p2p approve laptop; fabrik p2p list")
+    #expect(pending.output.contains("\nlaptop (") && pending.output.contains("  always\n"))
+    // A refusal is remembered for a while by who was refused.
+    _ = try laptop.run("fabrik daemon stop; rm -rf $HOME/.cache/fabrik; fabrik daemon start")
+    try waitForDesk("\"entries\":6,")
+    let alone = try laptop.run("\(build) --no-peers -- sh -c 'gcc -c f1.c'").errors
+    #expect(alone.contains("\"peers\":0,") && alone.contains("\"misses\":2,"))
+    let fetched = try laptop.run("\(build) -- make -s").errors
+    #expect(fetched.contains("\"peers\":6,") && fetched.contains("\"peers\":[{\"name\":\"desk\",\"id\":\""))
+    let denied = try desk.run("fabrik p2p deny laptop; fabrik p2p list")
+    #expect(denied.output.contains("  denied\n"))
+  }
+
   @Test func `with another secret or none, builds have another server; without peers, the same`() throws {
     let sandbox = try Sandbox()
     let run = "fabrik exec --linger 60s"

@@ -200,8 +200,11 @@ final class EntryFetch: AnswerConsumer {
     }
     digest = Digest(bytes: bytes)
     duration = head["fabrik-duration-ms"].flatMap { UInt32($0) }
-    writer = lookup.store.makeWriter(key: lookup.key, digest: OpenSSLDigest())
-    if head.contentLength <= UInt64(FetchedEntry.bodyLimit) { body = ByteBuffer() }
+    if head.contentLength <= UInt64(FetchedEntry.bodyLimit) {
+      body = ByteBuffer()
+    } else {
+      writer = lookup.store.makeWriter(key: lookup.key, digest: OpenSSLDigest())
+    }
     beganAt = .now()
     watchProgress()
     return true
@@ -232,23 +235,45 @@ final class EntryFetch: AnswerConsumer {
   }
 
   func end() {
-    guard !isOver, let writer, let digest else { return }
-    let peer = link.peer
-    let outcome = writer.commit(
-      duration: duration, origin: peer.map { "peer \($0.identifier)" } ?? "peer", expecting: digest, mode: .keepFirst)
-    over()
-    switch outcome {
-    case .stored, .alreadyThere:
-      link.breaker.recordSuccess()
-      lookup.succeeded(self, size: received, duration: duration, body: body)
-    case .mismatch:
-      // Not an accident: the channel does not change bytes, and the peer checks its own.
-      lookup.ban(link)
-      lookup.failed(self)
+    guard !isOver, let digest else { return }
+    if let body { endSmall(body, digest) } else if let writer { endLarge(writer, digest) }
+  }
+
+  /// The tool gets its answer as soon as the body is known to be right; storing it takes as long again.
+  private func endSmall(_ body: ByteBuffer, _ digest: Digest) {
+    let computing = OpenSSLDigest()
+    body.withUnsafeReadableBytes { computing.update($0) }
+    guard computing.finish() == digest else { return lied() }
+    let writer = lookup.store.makeWriter(key: lookup.key, digest: KnownDigest(digest))
+    succeed(body)
+    body.withUnsafeReadableBytes { writer.write($0) }
+    _ = writer.commit(duration: duration, origin: origin, mode: .keepFirst)
+  }
+
+  private func endLarge(_ writer: EntryWriter, _ digest: Digest) {
+    switch writer.commit(duration: duration, origin: origin, expecting: digest, mode: .keepFirst) {
+    case .stored, .alreadyThere: succeed(nil)
+    case .mismatch: lied()
     case .notStored:
+      over()
       link.breaker.recordNothing(now: .now())
       lookup.failed(self)
     }
+  }
+
+  private var origin: String { link.peer.map { "peer \($0.identifier)" } ?? "peer" }
+
+  private func succeed(_ body: ByteBuffer?) {
+    over()
+    link.breaker.recordSuccess()
+    lookup.succeeded(self, size: received, duration: duration, body: body)
+  }
+
+  /// Not an accident: the channel does not change bytes, and the peer checks its own.
+  private func lied() {
+    over()
+    lookup.ban(link)
+    lookup.failed(self)
   }
 
   func fail() {
@@ -265,4 +290,17 @@ final class EntryFetch: AnswerConsumer {
     lookup.askAgain(link)
     lookup.failed(self)
   }
+}
+
+/// A digest that has been computed before.
+private final class KnownDigest: DigestComputing {
+  private let digest: Digest
+
+  init(_ digest: Digest) {
+    self.digest = digest
+  }
+
+  func update(_ bytes: UnsafeRawBufferPointer) {}
+
+  func finish() -> Digest? { digest }
 }

@@ -59,9 +59,8 @@ final class ServingLimits: Sendable {
   }
 
   /// How long to wait before so many bytes are sent.
-  func delay(of bytes: Int) -> TimeAmount {
+  func delay(of bytes: Int, now: NIODeadline = .now()) -> TimeAmount {
     state.withLock { state in
-      let now = NIODeadline.now()
       let slack = TimeAmount.nanoseconds(Int64(Self.burst) * 1_000_000_000 / Int64(Self.uploadRate))
       state.busyUntil =
         max(state.busyUntil, now) + .nanoseconds(Int64(bytes) * 1_000_000_000 / Int64(Self.uploadRate))

@@ -1,0 +1,74 @@
+import CacheStore
+import ControlProtocol
+import LayeredCache
+import NIOCore
+import Synchronization
+import TestSupport
+
+/// A layer that holds what it is told to, and answers when it is told to.
+final class FakeLayer: CacheLayer {
+  private struct State {
+    var bodies: [CacheKey: [UInt8]]
+    var questions: [CacheKey] = []
+    var held: [EventLoopPromise<Void>] = []
+  }
+
+  let name: CacheLayerName
+  let peer: PeerName?
+  private let isHolding: Bool
+  private let claims: Bool
+  private let settled: EventLoopFuture<Void>?
+  private let state: Mutex<State>
+
+  /// - Parameters:
+  ///   - isHolding: answers wait for ``release()``.
+  ///   - claims: whether it says that it may hold whatever it is asked for.
+  ///   - settled: until then it is finding out what it holds.
+  init(
+    _ name: CacheLayerName, _ bodies: [CacheKey: [UInt8]] = [:], peer: PeerName? = nil, isHolding: Bool = false,
+    claims: Bool = false, settled: EventLoopFuture<Void>? = nil
+  ) {
+    self.name = name
+    self.peer = peer
+    self.isHolding = isHolding
+    self.claims = claims
+    self.settled = settled
+    state = Mutex(State(bodies: bodies))
+  }
+
+  var questions: [CacheKey] { state.withLock { $0.questions } }
+
+  func give(_ key: CacheKey, _ body: [UInt8]) { state.withLock { $0.bodies[key] = body } }
+
+  func mayHold(_ key: CacheKey) -> Bool { claims || state.withLock { $0.bodies[key] != nil } }
+
+  private let isSettled = Mutex(false)
+
+  func settle() { isSettled.withLock { $0 = true } }
+
+  func settling(on loop: any EventLoop) -> EventLoopFuture<Void>? {
+    isSettled.withLock { $0 } ? nil : settled?.hop(to: loop)
+  }
+
+  func fetch(_ key: CacheKey, into store: CacheStore, on loop: any EventLoop) -> EventLoopFuture<FetchedEntry?> {
+    let gate = loop.makePromise(of: Void.self)
+    state.withLock {
+      $0.questions.append(key)
+      if isHolding { $0.held.append(gate) } else { gate.succeed() }
+    }
+    return gate.futureResult.map { [self] in
+      guard let body = state.withLock({ $0.bodies[key] }) else { return nil }
+      store.put(key, body, duration: 300)
+      return FetchedEntry(layer: name, peer: peer, size: UInt64(body.count), duration: 300)
+    }
+  }
+
+  /// Lets everything that was asked be answered.
+  func release() {
+    let held = state.withLock { state in
+      defer { state.held = [] }
+      return state.held
+    }
+    for promise in held { promise.succeed() }
+  }
+}

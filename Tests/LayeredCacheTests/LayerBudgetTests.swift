@@ -1,0 +1,52 @@
+import Testing
+
+@testable import LayeredCache
+
+@Suite("What a build may lose by waiting for a layer")
+struct LayerBudgetTests {
+  private var budget = LayerBudget()
+
+  @Test("is a second, as long as the layer gave nothing")
+  mutating func allowance() {
+    for _ in 0..<10 { budget.recordMiss(waited: 100) }
+    #expect(!budget.isExhausted)
+    budget.recordMiss(waited: 1)
+    #expect(budget.isExhausted)
+  }
+
+  @Test("grows by a quarter of what the layer gave")
+  mutating func gain() {
+    budget.recordHit(waited: 50, duration: 4050)
+    budget.recordMiss(waited: 2000)
+    #expect(!budget.isExhausted)
+    budget.recordMiss(waited: 1)
+    #expect(budget.isExhausted)
+    budget.recordHit(waited: 0, duration: 400)
+    #expect(!budget.isExhausted, "what is on its way may still bring it back")
+  }
+
+  @Test("shrinks by hits that took longer than making the entry would have")
+  mutating func slowHits() {
+    for _ in 0..<10 { budget.recordHit(waited: 150, duration: 50) }
+    #expect(!budget.isExhausted)
+    budget.recordHit(waited: 11, duration: 10)
+    #expect(budget.isExhausted)
+  }
+
+  @Test("takes a hit of unknown worth for a little")
+  mutating func unknown() {
+    for _ in 0..<1000 { budget.recordHit(waited: 100, duration: nil) }
+    #expect(!budget.isExhausted && budget == LayerBudget())
+    for _ in 0..<11 { budget.recordHit(waited: 200, duration: nil) }
+    #expect(budget.isExhausted)
+  }
+
+  @Test("is never exhausted by a layer that is quick")
+  mutating func quick() {
+    for _ in 0..<100_000 {
+      budget.recordMiss(waited: 0)
+      budget.recordHit(waited: 2, duration: 500)
+    }
+    #expect(!budget.isExhausted)
+  }
+}
