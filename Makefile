@@ -2,6 +2,7 @@
 # make test      build and run all tests
 # make test-lan  run the scenarios between hosts, which are network namespaces on this machine
 # make bench     measure, and print the table of the README
+# make bench-lan measure what peers give and cost, and print a table
 # make install   PREFIX=/usr/local
 
 PREFIX ?= /usr/local
@@ -15,7 +16,7 @@ RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
 # The linker's remarks on static linking are about functions that fabrik does not call.
 QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mktemp. is dangerous" || true; }
 
-.PHONY: build demo test test-lan lint format bench check-real completions install uninstall dependencies test-dependencies
+.PHONY: build demo test test-lan lint format bench bench-lan check-real completions install uninstall dependencies test-dependencies
 
 build: dependencies
 	$(SWIFT) build $(RELEASE_FLAGS) --product fabrik 2>&1 | $(QUIET_LINKER)
@@ -39,6 +40,8 @@ test: test-dependencies build
 # Of the release binaries, too. LAN holds arguments of the runner, as in LAN='-v -k goodbye'.
 test-lan: build
 	@scripts/install-dependencies test lan
+	$(SWIFT) build $(RELEASE_FLAGS) --product notification-service
+	$(SWIFT) build $(RELEASE_FLAGS) --product hostile-peer
 	python3 Tests/Lan $(LAN)
 
 lint:
@@ -52,6 +55,11 @@ format:
 bench: build
 	@scripts/install-dependencies test
 	python3 Benchmarks/run.py --ccache $(CURDIR)/.build/tools/ccache
+
+# Between network namespaces.
+bench-lan: build
+	@scripts/install-dependencies test lan
+	python3 Benchmarks/peers.py --ccache $(CURDIR)/.build/tools/ccache
 
 check-real: build
 	@scripts/install-dependencies test

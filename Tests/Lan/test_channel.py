@@ -1,11 +1,14 @@
 """What goes over the wire, and who may join in."""
 
+import contextlib
 import socket
 import threading
+import time
 
 import team
 from fabrik import SECRET, Fabrik, object_path
 from lan import CONTAINER
+from processes import eventually
 from scenario import NO_MULTICAST, Scenario
 
 PORT = 47000
@@ -53,30 +56,33 @@ class Relay:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
-        while True:
-            try:
+        with contextlib.suppress(OSError):
+            while True:
                 client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = self.host.connect(*self.target)
-            record = (bytearray(), bytearray())
-            self.recorded.append(record)
-            for source, sink, kept in ((client, server, record[0]), (server, client, record[1])):
-                threading.Thread(target=self.pass_on, args=(source, sink, kept), daemon=True).start()
+                threading.Thread(target=self.join, args=(client,), daemon=True).start()
 
-    @staticmethod
-    def pass_on(source, sink, kept):
-        try:
+    def join(self, client):
+        """Joins a connection to one of its own."""
+        record = (bytearray(), bytearray())
+        self.recorded.append(record)
+        with client, self.host.connect(*self.target) as server:
+            back = threading.Thread(target=self.pass_on, args=(server, client, record[1]), daemon=True)
+            back.start()
+            self.pass_on(client, server, record[0])
+            back.join()
+
+    def pass_on(self, source, sink, kept):
+        with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 kept += data
-                sink.sendall(data)
-        except OSError:
-            pass
+                sink.sendall(self.changed(data, len(kept)))
         for end in (source, sink):
-            try:
+            with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+
+    def changed(self, data, position):
+        """What is passed on in place of `data`, which ends at `position`."""
+        return data
 
 
 class RecordedTrafficTests(Scenario):
@@ -103,6 +109,7 @@ class RecordedTrafficTests(Scenario):
 
     def test_a_replayed_session_is_worth_nothing(self):
         self.assert_shared(self.one, self.two)
+        eventually(lambda: self.two.name in self.one.peers(), "the asker among the peers")
         served = self.one.peers()[self.two.name]["served"]
         for client, server in [tuple(map(bytes, record)) for record in self.relay.recorded]:
             with self.relay.host.connect(*self.relay.target) as connection:
@@ -123,25 +130,8 @@ class RecordedTrafficTests(Scenario):
 
     def test_changed_bytes_end_the_channel_and_nothing_else(self):
         self.assert_shared(self.one, self.two)
-        original = Relay.pass_on
-
-        def change(source, sink, kept):
-            class Changed:
-                def __init__(self, socket):
-                    self.socket = socket
-
-                def recv(self, size):
-                    data = bytearray(self.socket.recv(size))
-                    if data and len(kept) > 2000:
-                        data[-1] ^= 1
-                    return bytes(data)
-
-                def shutdown(self, how):
-                    self.socket.shutdown(how)
-
-            original(Changed(source), sink, kept)
-
-        self.relay.pass_on = change
+        # Not the handshake.
+        self.relay.changed = lambda data, position: data[:-1] + bytes([data[-1] ^ 1]) if position > 2000 else data
         self.one.put("changed", b"x" * 100_000)
         self.two.kill()
         self.two.start()
@@ -162,4 +152,7 @@ class ClockTests(Scenario):
                 two.start()
                 self.assert_shared(one, two, "forth")
                 self.assert_shared(two, one, "back")
+                # Its clock really is off.
+                seen = eventually(lambda: two.peers()[one.name]["last_seen_ms"], "a record") / 1000
+                self.assertAlmostEqual(seen - time.time(), shift, delta=600)
             self.doCleanups()

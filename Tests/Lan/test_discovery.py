@@ -107,6 +107,14 @@ class MulticastTests(Scenario):
         self.assert_shared(one, two, "after", b"the restart")
         self.assertTrue(taken)
 
+    def test_whoever_returns_on_its_configured_port_need_not_wait(self):
+        one, two = self.two(port=PORT)
+        self.assert_shared(one, two)
+        one.kill()
+        one.start()
+        eventually(lambda: one.port() == PORT, "the port", patience=15)
+        self.assert_shared(one, two, "after", b"the restart")
+
     def test_a_cable_that_was_unplugged(self):
         one, two = self.two()
         self.assert_shared(one, two)

@@ -34,6 +34,8 @@ struct PeerListener {
     let (service, addresses) = (service, addresses)
     return ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: Self.backlog)
+      // A port that others have been told must be free again while the last server's connections are being closed.
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.readSize))
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try Self.set(up: channel, service: service, addresses: addresses) }
