@@ -76,6 +76,9 @@ final class PeerLookup {
   /// The next to be asked is one that was asked already, but could not answer.
   func askAgain(_ link: PeerLink) { candidates.insert(link, at: 0) }
 
+  /// A peer that has it, but was not the first to say so: it may be asked once more if that one breaks off.
+  func keepInReserve(_ link: PeerLink) { candidates.append(link) }
+
   /// An attempt has ended without the entry.
   func failed(_ attempt: EntryFetch) {
     if winner === attempt { winner = nil }
@@ -195,6 +198,7 @@ final class EntryFetch: AnswerConsumer {
     }
     guard lookup.claim(self) else {
       over()
+      lookup.keepInReserve(link)
       link.breaker.recordSuccess()
       return false
     }
