@@ -1,22 +1,14 @@
 import CacheStore
 import ControlProtocol
-import Cryptography
 import LayeredCache
 import NIOCore
 import PeerRecords
-import SystemSupport
 
 /// Looks for one entry among the peers that say to hold it: asks the nearest, a second one as well when the first is
 /// late, and takes the first answer that begins. To be used on the peers' event loop only.
 final class PeerLookup {
   /// Peers that are asked for one key.
   private static let mostAttempts = 3
-  /// How often a transfer is looked at.
-  fileprivate static let progressInterval = TimeAmount.milliseconds(250)
-  /// A body must come at this rate, in bytes per second, once ``progressGrace`` is over: a slower one costs more than
-  /// making it again.
-  private static let leastRate = 1_000_000.0
-  private static let progressGrace = 0.5
 
   let key: CacheKey
   let store: CacheStore
@@ -76,6 +68,9 @@ final class PeerLookup {
   /// The next to be asked is one that was asked already, but could not answer.
   func askAgain(_ link: PeerLink) { candidates.insert(link, at: 0) }
 
+  /// A peer that has it, but was not the first to say so: it may be asked once more if that one breaks off.
+  func keepInReserve(_ link: PeerLink) { candidates.append(link) }
+
   /// An attempt has ended without the entry.
   func failed(_ attempt: EntryFetch) {
     if winner === attempt { winner = nil }
@@ -101,206 +96,9 @@ final class PeerLookup {
     promise.succeed(result)
   }
 
-  fileprivate func fingerprint() -> UInt32 { store.fingerprint(of: key) }
+  /// The peer does not have it after all.
+  func forget(_ link: PeerLink) { network.index.remove(store.fingerprint(of: key), from: link.slot) }
 
-  fileprivate func forget(_ link: PeerLink) { network.index.remove(fingerprint(), from: link.slot) }
-
-  fileprivate static func isTooSlow(received: UInt64, for time: TimeAmount) -> Bool {
-    let seconds = Double(time.nanoseconds) / 1e9
-    return seconds > progressGrace + Double(received) / leastRate
-  }
-
-  fileprivate func ban(_ link: PeerLink) { network.ban(link) }
-}
-
-/// One question to one peer, and the entry's way into the store.
-final class EntryFetch: AnswerConsumer {
-  let link: PeerLink
-  private let lookup: PeerLookup
-  private weak var connection: PeerClientHandler?
-  private var loop: (any EventLoop)?
-  private var timer: Scheduled<Void>?
-  private var askedAt = NIODeadline.now()
-  private var beganAt = NIODeadline.now()
-  private var writer: EntryWriter?
-  private var digest: Digest?
-  private var duration: UInt32?
-  private var received: UInt64 = 0
-  /// What has been received, as long as it is small.
-  private var body: ByteBuffer?
-  private(set) var isOver = false
-
-  init(lookup: PeerLookup, link: PeerLink) {
-    self.lookup = lookup
-    self.link = link
-  }
-
-  func start(on connection: PeerClientHandler, loop: any EventLoop) {
-    guard !isOver else { return }
-    self.connection = connection
-    self.loop = loop
-    askedAt = .now()
-    // What waits before this request on the same connection is answered first.
-    let patience = link.latency.lost * connection.outstanding
-    schedule(in: patience) { $0.giveUp() }
-  }
-
-  private func schedule(in time: TimeAmount, _ body: @escaping (EntryFetch) -> Void) {
-    guard let loop else { return }
-    let this = NIOLoopBound((self, body), eventLoop: loop)
-    timer = loop.scheduleTask(in: time) { this.value.1(this.value.0) }
-  }
-
-  /// The peer does not answer, or too slowly. Its connection is worth nothing any more, unless the answer to another
-  /// request is still coming in.
-  private func giveUp() {
-    guard !isOver else { return }
-    let connection = connection
-    let isNext = connection?.isNext(self) ?? false
-    over()
-    if isNext { link.breaker.recordFailure(now: .now()) } else { link.breaker.recordNothing(now: .now()) }
-    if isNext { connection?.close() }
-    lookup.failed(self)
-  }
-
-  private func over() {
-    isOver = true
-    timer?.cancel()
-    writer = nil
-  }
-
-  func begin(_ head: MessageHead) -> Bool {
-    guard !isOver else { return false }
-    timer?.cancel()
-    link.latency.record(.now() - askedAt)
-    guard head.status == PeerStatus.ok.rawValue else {
-      over()
-      decline(head)
-      lookup.failed(self)
-      return false
-    }
-    guard let bytes = head["fabrik-digest"].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length else {
-      over()
-      lookup.ban(link)
-      lookup.failed(self)
-      return false
-    }
-    guard head.contentLength <= lookup.store.maxSize else {
-      // Its cache is larger than this whole one.
-      over()
-      link.breaker.recordSuccess()
-      lookup.forget(link)
-      lookup.failed(self)
-      return false
-    }
-    guard lookup.claim(self) else {
-      over()
-      link.breaker.recordSuccess()
-      return false
-    }
-    digest = Digest(bytes: bytes)
-    duration = head["fabrik-duration-ms"].flatMap { UInt32($0) }
-    if head.contentLength <= UInt64(FetchedEntry.bodyLimit) {
-      body = ByteBuffer()
-    } else {
-      writer = lookup.store.makeWriter(key: lookup.key, digest: OpenSSLDigest())
-    }
-    beganAt = .now()
-    watchProgress()
-    return true
-  }
-
-  /// The peer answers, but does not give.
-  private func decline(_ head: MessageHead) {
-    link.breaker.recordSuccess()
-    switch head.status {
-    case PeerStatus.refused.rawValue: link.wasRefused()
-    case PeerStatus.busy.rawValue: break
-    default: lookup.forget(link)
-    }
-  }
-
-  private func watchProgress() {
-    schedule(in: PeerLookup.progressInterval) { fetch in
-      let time = NIODeadline.now() - fetch.beganAt
-      if PeerLookup.isTooSlow(received: fetch.received, for: time) { fetch.giveUp() } else { fetch.watchProgress() }
-    }
-  }
-
-  func take(_ piece: ByteBuffer) {
-    guard !isOver else { return }
-    received += UInt64(piece.readableBytes)
-    piece.withUnsafeReadableBytes { writer?.write($0) }
-    body?.writeImmutableBuffer(piece)
-  }
-
-  func end() {
-    guard !isOver, let digest else { return }
-    if let body { endSmall(body, digest) } else if let writer { endLarge(writer, digest) }
-  }
-
-  /// The tool gets its answer as soon as the body is known to be right; storing it takes as long again.
-  private func endSmall(_ body: ByteBuffer, _ digest: Digest) {
-    let computing = OpenSSLDigest()
-    body.withUnsafeReadableBytes { computing.update($0) }
-    guard computing.finish() == digest else { return lied() }
-    let writer = lookup.store.makeWriter(key: lookup.key, digest: KnownDigest(digest))
-    succeed(body)
-    body.withUnsafeReadableBytes { writer.write($0) }
-    _ = writer.commit(duration: duration, origin: origin, mode: .keepFirst)
-  }
-
-  private func endLarge(_ writer: EntryWriter, _ digest: Digest) {
-    switch writer.commit(duration: duration, origin: origin, expecting: digest, mode: .keepFirst) {
-    case .stored, .alreadyThere: succeed(nil)
-    case .mismatch: lied()
-    case .notStored:
-      over()
-      link.breaker.recordNothing(now: .now())
-      lookup.failed(self)
-    }
-  }
-
-  private var origin: String { link.peer.map { "peer \($0.identifier)" } ?? "peer" }
-
-  private func succeed(_ body: ByteBuffer?) {
-    over()
-    link.breaker.recordSuccess()
-    lookup.succeeded(self, size: received, duration: duration, body: body)
-  }
-
-  /// Not an accident: the channel does not change bytes, and the peer checks its own.
-  private func lied() {
-    over()
-    lookup.ban(link)
-    lookup.failed(self)
-  }
-
-  func fail() {
-    guard !isOver else { return }
-    over()
-    link.breaker.recordFailure(now: .now())
-    lookup.failed(self)
-  }
-
-  func abandon() {
-    guard !isOver else { return }
-    over()
-    link.breaker.recordNothing(now: .now())
-    lookup.askAgain(link)
-    lookup.failed(self)
-  }
-}
-
-/// A digest that has been computed before.
-private final class KnownDigest: DigestComputing {
-  private let digest: Digest
-
-  init(_ digest: Digest) {
-    self.digest = digest
-  }
-
-  func update(_ bytes: UnsafeRawBufferPointer) {}
-
-  func finish() -> Digest? { digest }
+  /// The peer has sent what it did not announce.
+  func ban(_ link: PeerLink) { network.ban(link) }
 }

@@ -84,18 +84,18 @@ enum SecureClient {
     }
   }
 
-  /// The line that comes back; nil when the channel did not stand.
+  /// The line that comes back; nil when the channel did not stand. Throws when nobody listens.
   static func ask(_ question: String, port: Int, key: [UInt8]) async throws -> String? {
     let security = try ChannelSecurity(key: key)
     let loop = MultiThreadedEventLoopGroup.singleton.next()
     let answer = loop.makePromise(of: String?.self)
-    _ = try await ClientBootstrap(group: loop).channelInitializer { channel in
+    ClientBootstrap(group: loop).channelInitializer { channel in
       channel.eventLoop.makeCompletedFuture {
         try channel.pipeline.syncOperations.addHandlers([
           SecureChannelHandler(try security.makeConnection(.client)), Handler(question, answer),
         ])
       }
-    }.connect(host: "127.0.0.1", port: port).get()
+    }.connect(host: "127.0.0.1", port: port).whenFailure { answer.fail($0) }
     return try await answer.futureResult.get()
   }
 }

@@ -168,7 +168,7 @@ struct ConsentGateTests {
   @Test("is asked for a limited number of peers; beyond it nobody is bothered")
   func limit() throws {
     try withBench(.notifyOnce) { bench in
-      for number in 0..<80 {
+      for number in 0..<66 {
         let digits = Hex.encode([UInt8](repeating: 0, count: 15) + [UInt8(number)])
         #expect(bench.verdict(try #require(PeerIdentifier(digits))) == .pending)
       }
@@ -219,7 +219,7 @@ struct ConsentGateTests {
       #expect(bench.verdict() == .pending)
       try bench.say(.once)
       #expect(bench.verdict() == .allowed)
-      for number in 0..<300 {
+      for number in 0..<257 {
         let digits = Hex.encode([UInt8](repeating: 0, count: 14) + [UInt8(number >> 8), UInt8(number & 255)])
         try bench.say(.denied, #require(PeerIdentifier(digits)))
         _ = bench.verdict(try #require(PeerIdentifier(digits)))
