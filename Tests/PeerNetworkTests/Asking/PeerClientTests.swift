@@ -33,7 +33,11 @@ struct PeerClientTests {
     let channel = EmbeddedChannel()
     let member: TeamMember
     let peer: MachineIdentity
-    private(set) var handler: PeerClientHandler!
+    private(set) lazy var handler = PeerClientHandler(member: member, port: 4711) { [unowned self] in
+      welcomes.append($0)
+    } onClose: { [unowned self] in
+      closeCount += 1
+    }
     private(set) var welcomes: [PeerClientHandler.Welcome] = []
     private(set) var closeCount = 0
     private var parser = MessageParser(largestBody: 0)
@@ -44,11 +48,6 @@ struct PeerClientTests {
         keys: TeamKeys(root: [UInt8](repeating: 5, count: 32)),
         identity: MachineIdentity(seed: [UInt8](repeating: 1, count: 32)), name: "client", now: { now })
       peer = try MachineIdentity(seed: [UInt8](repeating: 2, count: 32))
-      handler = PeerClientHandler(member: member, port: 4711) { [unowned self] in
-        welcomes.append($0)
-      } onClose: { [unowned self] in
-        closeCount += 1
-      }
       try channel.pipeline.syncOperations.addHandler(handler)
       try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }

@@ -94,6 +94,10 @@ final class Machine: Sendable {
     if let entry = cache.lookup(key, for: account) { return entry.body }
     let loop = MultiThreadedEventLoopGroup.singleton.next()
     let fetched = try await cache.fetch(key, for: account, on: loop)?.get()
+    if let fetched, let body = fetched.body {
+      cache.finishLookup(key, with: fetched, for: account)
+      return Array(body.readableBytesView)
+    }
     return cache.finishLookup(key, fetched: fetched, for: account)?.body
   }
 

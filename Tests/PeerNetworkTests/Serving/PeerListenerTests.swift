@@ -8,14 +8,6 @@ import Testing
 
 @Suite("A listener for peers", .timeLimit(.minutes(1)))
 struct PeerListenerTests {
-  /// Connects and says nothing.
-  private func connect(to channel: any Channel) async throws -> any Channel {
-    let address = try #require(channel.localAddress)
-    let port = try #require(address.port)
-    return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .connect(host: "127.0.0.1", port: port).get()
-  }
-
   private func withListener(
     addresses: Set<InternetAddress>? = nil, _ body: (any Channel, PeerService) async throws -> Void
   ) async throws {
@@ -30,36 +22,44 @@ struct PeerListenerTests {
     }
   }
 
-  @Test("takes a limited number of connections from one address, and more when they are closed")
+  /// Checks whether who connects is answered, if only that it was not understood.
+  private func expectAnswer(
+    _ isExpected: Bool, of listener: any Channel, sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws {
+    let port = try #require(listener.localAddress?.port)
+    let key = try TeamKeys(root: MadePeer.root).channelKey
+    let answer = try await SecureClient.ask("nonsense\r\n\r\n", port: port, key: key)
+    #expect((answer != nil) == isExpected, sourceLocation: sourceLocation)
+  }
+
+  @Test("takes connections of those who have the key")
+  func open() async throws {
+    try await withListener { listener, _ in try await expectAnswer(true, of: listener) }
+  }
+
+  @Test("takes a limited number of connections from one address, and more when some are closed")
   func limit() async throws {
-    try await withListener { channel, service in
-      var open: [any Channel] = []
-      for _ in 0..<ServingLimits.connectionsPerAddress { open.append(try await connect(to: channel)) }
-      #expect(await eventually { !service.limits.openConnection(from: "127.0.0.1") })
-      let refused = try await connect(to: channel)
-      try await refused.closeFuture.get()
-      #expect(open.allSatisfy(\.isActive))
-      await service.connections.end()
-      for connection in open { try await connection.closeFuture.get() }
-      #expect(await eventually { service.limits.openConnection(from: "127.0.0.1") })
+    try await withListener { listener, service in
+      while service.limits.openConnection(from: "127.0.0.1") {}
+      try await expectAnswer(false, of: listener)
+      service.limits.closeConnection(from: "127.0.0.1")
+      try await expectAnswer(true, of: listener)
+      #expect(await eventually { service.limits.openConnection(from: "127.0.0.1") }, "which is over")
     }
   }
 
   @Test("takes no connection on an address that was not asked for")
   func addresses() async throws {
-    try await withListener(addresses: []) { channel, service in
-      let refused = try await connect(to: channel)
-      try await refused.closeFuture.get()
-      #expect(service.limits.openConnection(from: "127.0.0.1"))
-    }
+    try await withListener(addresses: []) { listener, _ in try await expectAnswer(false, of: listener) }
+    let loopback = try #require(InternetAddress("127.0.0.1"))
+    try await withListener(addresses: [loopback]) { listener, _ in try await expectAnswer(true, of: listener) }
   }
 
-  @Test("takes no connection after all were closed")
+  @Test("takes no connection when all are being closed")
   func ended() async throws {
-    try await withListener { channel, service in
+    try await withListener { listener, service in
       await service.connections.end()
-      let refused = try await connect(to: channel)
-      try await refused.closeFuture.get()
+      try await expectAnswer(false, of: listener)
     }
   }
 }
