@@ -153,7 +153,7 @@ let package = Package(
     tests(of: "BuildTools", with: "Configuration"),
     tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),
     // The built programs, as a user meets them.
-    .testTarget(name: "IntegrationTests", dependencies: ["SystemSupport"], swiftSettings: strict),
+    .testTarget(name: "IntegrationTests", dependencies: ["SystemSupport", "hostile-peer"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -168,7 +168,7 @@ struct Attack: Sendable {
 
   private func slowloris() {
     let ended = Mutex((channels: 0, ends: 0))
-    let count = 32
+    let count = 100
     for _ in 0..<count {
       detach {
         guard let wire = Wire(to: target), let channel = TeamChannel(wire, impostor.security, .client) else {
@@ -228,9 +228,9 @@ struct Attack: Sendable {
       guard let client = connect() else { return }
       client.channel.wire.setSendPatience(seconds: 3)
       var sent = 0
-      // 256 MiB of answers and more, if the other side goes on answering.
-      while sent < 1_000_000, client.channel.send(client.request(target)) { sent += 1 }
-      report("\(target): \(sent < 1_000_000 ? "not read any more" : "all read")")
+      // 100 MiB of answers and more, if the other side goes on answering.
+      while sent < 200_000, client.channel.send(client.request(target)) { sent += 1 }
+      report("\(target): \(sent < 200_000 ? "not read any more" : "all read")")
     }
   }
 

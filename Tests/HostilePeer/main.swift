@@ -40,12 +40,17 @@ while words.count >= 2, words[0].hasPrefix("--") {
 guard words.isEmpty else { fail("what is \(words[0])?") }
 
 signal(SIGPIPE, SIG_IGN)
+// Enough descriptors for a thousand connections.
+var limit = rlimit()
+getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+limit.rlim_cur = limit.rlim_max
+setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 guard let secret = getenv("FABRIK_SECRET").map({ String(cString: $0) }), let scope = TeamKeys.scope(secret: secret)
 else { fail("FABRIK_SECRET is not set") }
 let identity =
   try options["identity"].map { try MachineIdentity(file: FilePath($0)) } ?? MachineIdentity(seed: Impostor.random(32))
 if mode == "identity" {
-  report("\(identity.identifier)")
+  report("identity: \(identity.identifier)")
   exit(0)
 }
 let impostor = try Impostor(keys: TeamKeys(root: TeamKeys.root(secret: secret)), identity: identity)
