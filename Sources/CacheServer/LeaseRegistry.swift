@@ -22,12 +22,29 @@ final class LeaseRegistry: Sendable {
   }
 
   private let leases = Mutex<[Lease]>([])
+  private let stray = Mutex(Stray())
+
   /// What tools did that belong to no build.
-  private let unattributed = StatisticsAccount()
+  private struct Stray {
+    var account = StatisticsAccount()
+    var lastUse = ContinuousClock.now
+  }
+
+  /// What comes after such a pause is taken for another build, which may wait for other layers anew.
+  private static let strayPause = Duration.seconds(30)
   private let processes: any ProcessTable
 
   init(processes: any ProcessTable) {
     self.processes = processes
+  }
+
+  private var unattributed: StatisticsAccount {
+    stray.withLock { stray in
+      let now = ContinuousClock.now
+      if now - stray.lastUse > Self.strayPause { stray.account = StatisticsAccount() }
+      stray.lastUse = now
+      return stray.account
+    }
   }
 
   var count: Int { leases.withLock { $0.count } }

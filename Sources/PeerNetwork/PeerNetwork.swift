@@ -274,8 +274,9 @@ package final class PeerNetwork: Sendable {
     ]) { $1 }
   }
 
-  /// For `fabrik p2p list`: the peers that are connected.
+  /// For `fabrik p2p list`: the peers that are connected. What is known of the others is in the records afterwards.
   package func report() async -> [PeerReport] {
+    try? await background.runIfActive { self.book.flush() }
     let directory = directory
     let links = (try? await loop.submit { directory.value.allLinks.compactMap(\.report) }.get()) ?? []
     return links.map { link in
