@@ -111,9 +111,11 @@ package final class PeerNetwork: Sendable {
     rendezvous = Rendezvous(directory: parameters.rendezvousDirectory, tag: keys.announcementTag(day: 0))
     loop = parameters.group.next()
     state = StatusBoard()
-    let directoryBox = try Self.onLoop(loop) { [member, index, book, settling, loop] in
-      NIOLoopBound(
-        PeerDirectory(loop: loop, member: member, index: index, book: book) { settling.clear() }, eventLoop: loop)
+    let directoryBox = try Self.onLoop(loop) { [member, index, book, settling, loop, background] in
+      let storing = BackgroundStoring(pool: background)
+      return NIOLoopBound(
+        PeerDirectory(loop: loop, member: member, index: index, book: book, storing: storing) { settling.clear() },
+        eventLoop: loop)
     }
     directory = directoryBox
     let consent = ConsentGate(

@@ -149,10 +149,9 @@ final class EntryFetch: AnswerConsumer {
     let computing = OpenSSLDigest()
     body.withUnsafeReadableBytes { computing.update($0) }
     guard computing.finish() == digest else { return lied() }
-    let writer = lookup.store.makeWriter(key: lookup.key, digest: KnownDigest(digest))
     succeed(body)
-    body.withUnsafeReadableBytes { writer.write($0) }
-    _ = writer.commit(duration: duration, origin: origin, mode: .keepFirst)
+    lookup.network.storing.store(
+      body, under: lookup.key, digest: digest, duration: duration, origin: origin, in: lookup.store)
   }
 
   private func endLarge(_ writer: EntryWriter, _ digest: Digest) {
@@ -195,17 +194,4 @@ final class EntryFetch: AnswerConsumer {
     lookup.askAgain(link)
     lookup.failed(self)
   }
-}
-
-/// A digest that has been computed before.
-private final class KnownDigest: DigestComputing {
-  private let digest: Digest
-
-  init(_ digest: Digest) {
-    self.digest = digest
-  }
-
-  func update(_ bytes: UnsafeRawBufferPointer) {}
-
-  func finish() -> Digest? { digest }
 }

@@ -42,6 +42,7 @@ final class PeerDirectory {
   let connector: PeerConnector
   let index: PeerIndex
   let book: PeerBook
+  let storing: BackgroundStoring
   /// Where this machine can be asked; 0 before it listens.
   var listeningPort: UInt16 = 0
 
@@ -56,12 +57,14 @@ final class PeerDirectory {
   private let onSettled: @Sendable () -> Void
 
   init(
-    loop: any EventLoop, member: TeamMember, index: PeerIndex, book: PeerBook, onSettled: @escaping @Sendable () -> Void
+    loop: any EventLoop, member: TeamMember, index: PeerIndex, book: PeerBook,
+    storing: BackgroundStoring = BackgroundStoring(pool: nil), onSettled: @escaping @Sendable () -> Void
   ) {
     self.loop = loop
     self.member = member
     self.index = index
     self.book = book
+    self.storing = storing
     self.onSettled = onSettled
     connector = PeerConnector(loop: loop, member: member)
     settling = loop.makePromise()

@@ -12,7 +12,7 @@ final class PeerLookup {
 
   let key: CacheKey
   let store: CacheStore
-  private let network: PeerDirectory
+  let network: PeerDirectory
   private let promise: EventLoopPromise<FetchedEntry?>
   private var candidates: [PeerLink]
   private var attempts: [EntryFetch] = []

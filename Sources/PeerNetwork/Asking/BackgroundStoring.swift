@@ -1,0 +1,52 @@
+import CacheStore
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Stores small bodies beside the event loop: the tool has its answer already, and the next question need not wait.
+final class BackgroundStoring: Sendable {
+  /// Bodies that wait, of at most 64 KiB each; what is beyond them is stored at once.
+  private static let limit = 64
+
+  private let pool: NIOThreadPool?
+  private let waiting = Atomic<Int>(0)
+
+  /// - Parameter pool: nil: everything is stored at once.
+  init(pool: NIOThreadPool?) {
+    self.pool = pool
+  }
+
+  /// Stores a body whose digest has been checked. A failure only means that it is not stored.
+  func store(
+    _ body: ByteBuffer, under key: CacheKey, digest: Digest, duration: UInt32?, origin: String, in store: CacheStore
+  ) {
+    @Sendable func work() {
+      let writer = store.makeWriter(key: key, digest: KnownDigest(digest))
+      body.withUnsafeReadableBytes { writer.write($0) }
+      _ = writer.commit(duration: duration, origin: origin, mode: .keepFirst)
+    }
+    guard let pool else { return work() }
+    guard waiting.add(1, ordering: .relaxed).newValue <= Self.limit else {
+      waiting.subtract(1, ordering: .relaxed)
+      return work()
+    }
+    // Also when the pool is being shut down.
+    pool.submit { _ in
+      work()
+      self.waiting.subtract(1, ordering: .relaxed)
+    }
+  }
+}
+
+/// A digest that has been computed before.
+private final class KnownDigest: DigestComputing {
+  private let digest: Digest
+
+  init(_ digest: Digest) {
+    self.digest = digest
+  }
+
+  func update(_ bytes: UnsafeRawBufferPointer) {}
+
+  func finish() -> Digest? { digest }
+}
