@@ -2,8 +2,14 @@ import NIOCore
 
 /// How long a peer takes to begin its answer, smoothed as TCP does it (RFC 6298).
 struct LatencyEstimate: Sendable {
+  /// The most that an answer is waited for.
+  private let longest: TimeAmount
   private var mean: Double?
   private var deviation = 0.0
+
+  init(longest: TimeAmount = .seconds(1)) {
+    self.longest = longest
+  }
 
   /// Nanoseconds.
   mutating func record(_ time: TimeAmount) {
@@ -24,7 +30,7 @@ struct LatencyEstimate: Sendable {
   var late: TimeAmount { clamp(spread(4), .milliseconds(5), .milliseconds(100)) }
 
   /// An answer that has not begun by then is not waited for. Generous: a machine that compiles is slow to answer.
-  var lost: TimeAmount { clamp(spread(16), .milliseconds(200), .seconds(1)) }
+  var lost: TimeAmount { clamp(spread(16), .milliseconds(200), longest) }
 
   private func spread(_ factor: Double) -> TimeAmount {
     .nanoseconds(Int64((mean ?? 5_000_000) + factor * max(deviation, 1_000_000)))

@@ -37,6 +37,9 @@ struct LatencyEstimateTests {
       #expect((TimeAmount.milliseconds(5)...TimeAmount.milliseconds(100)).contains(estimate.late))
       #expect((TimeAmount.milliseconds(200)...TimeAmount.seconds(1)).contains(estimate.lost))
     }
+    estimate = LatencyEstimate(longest: .milliseconds(300))
+    record(10_000_000)
+    #expect(estimate.lost == .milliseconds(300))
   }
 
   @Test("being steady makes a late answer noticed sooner than being erratic")

@@ -188,12 +188,22 @@ final class Asker: Sendable {
     try await on { directory in for endpoint in endpoints { directory.add(endpoint, source: .configured) } }
   }
 
-  /// Waits until so many peers say to hold a key. From then on their answers are waited for as long as any ever are: the
-  /// machine may be busy with other tests.
+  /// Waits until so many peers say to hold a key. From then on their answers are waited for very long: the machine may be
+  /// busy with other tests.
   func await(_ count: Int, holding key: CacheKey) async throws -> Bool {
     let isHeld = await eventually { index.holders(of: store.fingerprint(of: key)).count == count }
-    try await on { for link in $0.allLinks { for _ in 0..<50 { link.latency.record(.seconds(1)) } } }
+    try await set(patience: .seconds(20))
     return isHeld
+  }
+
+  /// How long an answer is waited for.
+  func set(patience: TimeAmount) async throws {
+    try await on { directory in
+      for link in directory.allLinks {
+        link.latency = LatencyEstimate(longest: patience)
+        for _ in 0..<50 { link.latency.record(patience) }
+      }
+    }
   }
 
   func fetch(_ key: CacheKey) async throws -> String? {

@@ -8,296 +8,303 @@ import Testing
 
 @testable import PeerNetwork
 
-@Suite("A lookup among the peers", .timeLimit(.minutes(1)))
-struct PeerLookupTests {
-  private let key = CacheKey(test: 1)
-  private let other = CacheKey(test: 2)
+extension RealNetwork {
+  @Suite("A lookup among the peers", .timeLimit(.minutes(1)))
+  struct PeerLookupTests {
+    private let key = CacheKey(test: 1)
+    private let other = CacheKey(test: 2)
 
-  /// Calls `body` with somebody who asks and peers that answer.
-  private func withPeers(
-    _ count: Int, maxSize: UInt64 = 1 << 30, _ body: (Asker, [MadePeer]) async throws -> Void
-  ) async throws {
-    try await withTemporaryDirectory { directory in
-      let asker = try await Asker(directory, maxSize: maxSize)
-      var peers: [MadePeer] = []
-      for number in 1...count { peers.append(try await MadePeer(directory, number: UInt8(number))) }
-      for peer in peers { try await asker.dial(peer) }
-      try await body(asker, peers)
-      await asker.stop()
-      for peer in peers { await peer.stop() }
-    }
-  }
-
-  @Test("gets the entry from the one that has it", arguments: [0, 5000, 1_000_000])
-  func right(size: Int) async throws {
-    var generator = SeededGenerator(seed: 1)
-    let body = generator.bytes(size)
-    try await withPeers(3) { asker, peers in
-      for (number, peer) in peers.enumerated() { peer.hold(CacheKey(test: 10 + number), [1]) }
-      peers[1].hold(key, body)
-      for number in 0..<3 { #expect(try await asker.await(1, holding: CacheKey(test: 10 + number))) }
-      #expect(try await asker.await(1, holding: key))
-      let peer = try await asker.fetch(key)
-      #expect(peer == "peer 2")
-      #expect(await eventually { asker.store.body(key) == body })
-      #expect(asker.store.lookup(key)?.record.duration == 500)
-      #expect(peers.map(\.meddler.questions) == [0, 1, 0])
-    }
-  }
-
-  @Test("asks nobody for what nobody says to have")
-  func nobody() async throws {
-    try await withPeers(2) { asker, peers in
-      for peer in peers { peer.hold(other, [1]) }
-      #expect(try await asker.await(2, holding: other))
-      #expect(!asker.layer.mayHold(key))
-      let peer = try await asker.fetch(key)
-      #expect(peer == nil && peers.allSatisfy { $0.meddler.questions == 0 })
-    }
-  }
-
-  @Test("asks one peer, if that one answers in time")
-  func one() async throws {
-    try await withPeers(3) { asker, peers in
-      for number in 0..<20 { for peer in peers { peer.hold(CacheKey(test: number), [1]) } }
-      #expect(try await asker.await(3, holding: CacheKey(test: 19)))
-      // Some of the answers come in time, even if the machine is busy.
-      var questions: [Int] = []
-      for number in 0..<20 where !questions.contains(1) {
-        let before = peers.map(\.meddler.questions).reduce(0, +)
-        let peer = try await asker.fetch(CacheKey(test: number))
-        #expect(peer != nil)
-        questions.append(peers.map(\.meddler.questions).reduce(0, +) - before)
-      }
-      #expect(questions.contains(1), "\(questions)")
-    }
-  }
-
-  @Test("asks a second peer when the first is late, and takes what comes first", arguments: [1000, 1_000_000])
-  func hedged(size: Int) async throws {
-    let body = [UInt8](repeating: 3, count: size)
-    try await withPeers(3) { asker, peers in
-      for peer in peers { peer.hold(key, body) }
-      #expect(try await asker.await(3, holding: key))
-      // Whoever is asked first is late.
-      let late = Claim()
-      for (number, peer) in peers.enumerated() {
-        peer.meddler.follow { $0.isEntry && late.isFirst(number) ? .hold : .send($0) }
-      }
-      let name = try await asker.fetch(key)
-      let first = try #require(late.holder)
-      #expect(name != nil && name != "peer \(first + 1)")
-      #expect(await eventually { asker.store.body(key) == body })
-      // What comes too late is not taken, and not held against anybody.
-      peers[first].meddler.release()
-      peers[first].hold(other, [2])
-      #expect(try await asker.await(1, holding: other))
-      for peer in peers { peer.meddler.follow { .send($0) } }
-      #expect(try await eventually { try await asker.fetch(other) == "peer \(first + 1)" })
-    }
-  }
-
-  /// The first one to ask for it has it.
-  private final class Claim: Sendable {
-    private let first = Mutex<Int?>(nil)
-
-    var holder: Int? { first.withLock { $0 } }
-
-    func reset() { first.withLock { $0 = nil } }
-
-    func isFirst(_ number: Int) -> Bool {
-      first.withLock { first in
-        if first == nil { first = number }
-        return first == number
+    /// Calls `body` with somebody who asks and peers that answer.
+    private func withPeers(
+      _ count: Int, maxSize: UInt64 = 1 << 30, _ body: (Asker, [MadePeer]) async throws -> Void
+    ) async throws {
+      try await withTemporaryDirectory { directory in
+        let asker = try await Asker(directory, maxSize: maxSize)
+        var peers: [MadePeer] = []
+        for number in 1...count { peers.append(try await MadePeer(directory, number: UInt8(number))) }
+        for peer in peers { try await asker.dial(peer) }
+        try await body(asker, peers)
+        await asker.stop()
+        for peer in peers { await peer.stop() }
       }
     }
-  }
 
-  @Test("goes on to the next peer when one does not have it after all, and remembers that")
-  func missing() async throws {
-    try await withPeers(2) { asker, peers in
-      for peer in peers { peer.hold(key, [1]) }
-      #expect(try await asker.await(2, holding: key))
-      for peer in peers { #expect(peer.store.remove(key)) }
-      let peer = try await asker.fetch(key)
-      #expect(peer == nil && peers.map(\.meddler.questions) == [1, 1])
-      #expect(!asker.layer.mayHold(key))
-    }
-  }
-
-  @Test("takes nothing from a peer that sends other bytes than it announces, and talks to it no more")
-  func liar() async throws {
-    try await withPeers(2) { asker, peers in
-      for peer in peers { peer.hold(key, [1, 2, 3]) }
-      #expect(try await asker.await(2, holding: key))
-      peers[0].meddler.follow { $0.isEntry ? .send($0.replacing("\u{1}\u{2}\u{3}", by: "\u{1}\u{2}\u{4}")) : .send($0) }
-      peers[1].meddler.follow { $0.isEntry ? .send($0.replacing("\u{1}\u{2}\u{3}", by: "\u{1}\u{2}\u{5}")) : .send($0) }
-      let peer = try await asker.fetch(key)
-      #expect(peer == nil && asker.store.lookup(key) == nil)
-      #expect(try await asker.on { $0.allLinks.allSatisfy { $0.peer == nil } })
-      #expect(!asker.layer.mayHold(key))
-    }
-  }
-
-  @Test("survives an answer without a digest")
-  func withoutDigest() async throws {
-    try await withPeers(2) { asker, peers in
-      for peer in peers { peer.hold(key, [1]) }
-      #expect(try await asker.await(2, holding: key))
-      for peer in peers {
-        peer.meddler.follow { .send($0.replacing("fabrik-digest", by: "fabrik-nothing".dropLast().description)) }
+    @Test("gets the entry from the one that has it", arguments: [0, 5000, 1_000_000])
+    func right(size: Int) async throws {
+      var generator = SeededGenerator(seed: 1)
+      let body = generator.bytes(size)
+      try await withPeers(3) { asker, peers in
+        for (number, peer) in peers.enumerated() { peer.hold(CacheKey(test: 10 + number), [1]) }
+        peers[1].hold(key, body)
+        for number in 0..<3 { #expect(try await asker.await(1, holding: CacheKey(test: 10 + number))) }
+        #expect(try await asker.await(1, holding: key))
+        let peer = try await asker.fetch(key)
+        #expect(peer == "peer 2")
+        #expect(await eventually { asker.store.body(key) == body })
+        #expect(asker.store.lookup(key)?.record.duration == 500)
+        #expect(peers.map(\.meddler.questions) == [0, 1, 0])
       }
-      let peer = try await asker.fetch(key)
-      #expect(peer == nil)
-      #expect(try await asker.on { $0.allLinks.allSatisfy { $0.peer == nil } })
     }
-  }
 
-  @Test("survives a summary that cannot be understood")
-  func withoutGeneration() async throws {
-    try await withPeers(2) { asker, peers in
-      for peer in peers { peer.hold(key, [1]) }
-      #expect(try await asker.await(2, holding: key))
-      peers[0].meddler.follow { .send($0.replacing("fabrik-generation", by: "fabrik-generatiox")) }
-      peers[0].hold(other, [1])
-      #expect(try await asker.await(1, holding: key))
-      let peer = try await asker.fetch(key)
-      #expect(peer == "peer 2")
+    @Test("asks nobody for what nobody says to have")
+    func nobody() async throws {
+      try await withPeers(2) { asker, peers in
+        for peer in peers { peer.hold(other, [1]) }
+        #expect(try await asker.await(2, holding: other))
+        #expect(!asker.layer.mayHold(key))
+        let peer = try await asker.fetch(key)
+        #expect(peer == nil && peers.allSatisfy { $0.meddler.questions == 0 })
+      }
     }
-  }
 
-  @Test("leaves what does not fit into this cache, and bears no grudge")
-  func tooLarge() async throws {
-    try await withPeers(1, maxSize: 10_000) { asker, peers in
-      peers[0].hold(key, [UInt8](repeating: 1, count: 20_000))
-      peers[0].hold(other, [1])
-      #expect(try await asker.await(1, holding: key))
-      #expect(try await asker.await(1, holding: other))
-      let large = try await asker.fetch(key)
-      let small = try await asker.fetch(other)
-      #expect(large == nil && small == "peer 1")
-    }
-  }
-
-  @Test("gets it from another peer when one breaks off", arguments: [100, 600_000])
-  func brokenOff(size: Int) async throws {
-    let body = [UInt8](repeating: 3, count: size)
-    try await withPeers(2) { asker, peers in
-      for peer in peers { peer.hold(key, body) }
-      #expect(try await asker.await(2, holding: key))
-      let broken = Claim()
-      for (number, peer) in peers.enumerated() {
-        // A large body comes in pieces after its head: some of them arrive.
-        peer.meddler.follow { answer in
-          let isPiece = answer.readableBytes == size % (1 << 18) || (answer.isEntry && size < 1000)
-          return isPiece && broken.isFirst(number) ? .close : .send(answer)
+    @Test("asks one peer, if that one answers in time")
+    func one() async throws {
+      try await withPeers(3) { asker, peers in
+        for number in 0..<20 { for peer in peers { peer.hold(CacheKey(test: number), [1]) } }
+        #expect(try await asker.await(3, holding: CacheKey(test: 19)))
+        // Some of the answers come in time, even if the machine is busy.
+        var questions: [Int] = []
+        for number in 0..<20 where !questions.contains(1) {
+          let before = peers.map(\.meddler.questions).reduce(0, +)
+          let peer = try await asker.fetch(CacheKey(test: number))
+          #expect(peer != nil)
+          questions.append(peers.map(\.meddler.questions).reduce(0, +) - before)
         }
+        #expect(questions.contains(1), "\(questions)")
       }
-      // On a busy machine the other one may be too slow.
-      let isFound = try await eventually {
-        broken.reset()
+    }
+
+    @Test("asks a second peer when the first is late, and takes what comes first", arguments: [1000, 1_000_000])
+    func hedged(size: Int) async throws {
+      let body = [UInt8](repeating: 3, count: size)
+      try await withPeers(3) { asker, peers in
+        for peer in peers { peer.hold(key, body) }
+        #expect(try await asker.await(3, holding: key))
+        // Whoever is asked first is late.
+        let late = Claim()
+        for (number, peer) in peers.enumerated() {
+          peer.meddler.follow { $0.isEntry && late.isFirst(number) ? .hold : .send($0) }
+        }
         let name = try await asker.fetch(key)
-        return broken.holder.map { name == "peer \(2 - $0)" } ?? false
+        let first = try #require(late.holder)
+        #expect(name != nil && name != "peer \(first + 1)")
+        #expect(await eventually { asker.store.body(key) == body })
+        // What comes too late is not taken, and not held against anybody.
+        peers[first].meddler.release()
+        peers[first].hold(other, [2])
+        #expect(try await asker.await(1, holding: other))
+        for peer in peers { peer.meddler.follow { .send($0) } }
+        #expect(try await eventually { try await asker.fetch(other) == "peer \(first + 1)" })
       }
-      #expect(isFound)
-      #expect(await eventually { asker.store.body(key) == body })
     }
-  }
 
-  @Test("ends as a miss when everybody breaks off")
-  func allBrokenOff() async throws {
-    try await withPeers(2) { asker, peers in
-      for peer in peers {
-        peer.hold(key, [1])
-        peer.meddler.follow { $0.isEntry ? .close : .send($0) }
-      }
-      #expect(try await asker.await(2, holding: key))
-      let peer = try await asker.fetch(key)
-      #expect(peer == nil && asker.store.lookup(key) == nil)
-    }
-  }
+    /// The first one to ask for it has it.
+    private final class Claim: Sendable {
+      private let first = Mutex<Int?>(nil)
 
-  @Test("ends as a miss when nobody answers, in about a second")
-  func silence() async throws {
-    try await withPeers(2) { asker, peers in
-      for peer in peers {
-        peer.hold(key, [1])
-        peer.meddler.follow { $0.isEntry ? .hold : .send($0) }
-      }
-      #expect(try await asker.await(2, holding: key))
-      let peer = try await asker.fetch(key)
-      #expect(peer == nil)
-    }
-  }
+      var holder: Int? { first.withLock { $0 } }
 
-  @Test("does not trip over many others at the same time")
-  func many() async throws {
-    try await withPeers(2) { asker, peers in
-      for number in 0..<90 {
-        let body = [UInt8](repeating: UInt8(number & 255), count: number * 100)
-        peers[number % 2].hold(CacheKey(test: number), body)
-      }
-      #expect(try await asker.await(1, holding: CacheKey(test: 88)))
-      #expect(try await asker.await(1, holding: CacheKey(test: 89)))
-      // As many as a connection takes, again and again.
-      for start in stride(from: 0, to: 90, by: 30) {
-        try await withThrowingTaskGroup(of: Bool.self) { group in
-          for number in start..<start + 30 {
-            group.addTask {
-              try await eventually { try await asker.fetch(CacheKey(test: number)) == "peer \(number % 2 + 1)" }
-            }
-          }
-          for try await isRight in group { #expect(isRight) }
+      func reset() { first.withLock { $0 = nil } }
+
+      func isFirst(_ number: Int) -> Bool {
+        first.withLock { first in
+          if first == nil { first = number }
+          return first == number
         }
       }
-      for number in 0..<90 {
-        #expect(await eventually { asker.store.lookup(CacheKey(test: number))?.size == UInt64(number * 100) })
+    }
+
+    @Test("goes on to the next peer when one does not have it after all, and remembers that")
+    func missing() async throws {
+      try await withPeers(2) { asker, peers in
+        for peer in peers { peer.hold(key, [1]) }
+        #expect(try await asker.await(2, holding: key))
+        for peer in peers { #expect(peer.store.remove(key)) }
+        let peer = try await asker.fetch(key)
+        #expect(peer == nil && peers.map(\.meddler.questions) == [1, 1])
+        #expect(!asker.layer.mayHold(key))
       }
     }
-  }
 
-  @Test("leaves nothing behind when it is over")
-  func forgotten() async throws {
-    try await withPeers(1) { asker, peers in
-      peers[0].hold(key, [1])
-      #expect(try await asker.await(1, holding: key))
-      let (key, store, loop) = (key, asker.store, asker.loop)
-      let promise = loop.makePromise(of: String?.self)
-      let reference = try await asker.on { directory in
-        let done = loop.makePromise(of: FetchedEntry?.self)
-        let lookup = PeerLookup(
-          key: key, store: store, candidates: directory.candidates(for: store.fingerprint(of: key)),
-          network: directory, promise: done)
-        lookup.next()
-        done.futureResult.map { $0?.peer?.name }.cascade(to: promise)
-        return WeakLookup(lookup, on: loop)
+    @Test("takes nothing from a peer that sends other bytes than it announces, and talks to it no more")
+    func liar() async throws {
+      try await withPeers(2) { asker, peers in
+        for peer in peers { peer.hold(key, [1, 2, 3]) }
+        #expect(try await asker.await(2, holding: key))
+        peers[0].meddler.follow {
+          $0.isEntry ? .send($0.replacing("\u{1}\u{2}\u{3}", by: "\u{1}\u{2}\u{4}")) : .send($0)
+        }
+        peers[1].meddler.follow {
+          $0.isEntry ? .send($0.replacing("\u{1}\u{2}\u{3}", by: "\u{1}\u{2}\u{5}")) : .send($0)
+        }
+        let peer = try await asker.fetch(key)
+        #expect(peer == nil && asker.store.lookup(key) == nil)
+        #expect(try await asker.on { $0.allLinks.allSatisfy { $0.peer == nil } })
+        #expect(!asker.layer.mayHold(key))
       }
-      let peer = try await promise.futureResult.get()
-      #expect(peer == "peer 1")
-      #expect(await eventually { await reference.isGone })
-    }
-  }
-
-  /// Tells whether a lookup is still there.
-  private struct WeakLookup: Sendable {
-    private final class Reference {
-      weak var lookup: PeerLookup?
     }
 
-    private let bound: NIOLoopBound<Reference>
-    private let loop: any EventLoop
-
-    init(_ lookup: PeerLookup, on loop: any EventLoop) {
-      let reference = Reference()
-      reference.lookup = lookup
-      bound = NIOLoopBound(reference, eventLoop: loop)
-      self.loop = loop
+    @Test("survives an answer without a digest")
+    func withoutDigest() async throws {
+      try await withPeers(2) { asker, peers in
+        for peer in peers { peer.hold(key, [1]) }
+        #expect(try await asker.await(2, holding: key))
+        for peer in peers {
+          peer.meddler.follow { .send($0.replacing("fabrik-digest", by: "fabrik-nothing".dropLast().description)) }
+        }
+        let peer = try await asker.fetch(key)
+        #expect(peer == nil)
+        #expect(try await asker.on { $0.allLinks.allSatisfy { $0.peer == nil } })
+      }
     }
 
-    var isGone: Bool {
-      get async {
-        let bound = bound
-        return (try? await loop.submit { bound.value.lookup == nil }.get()) ?? false
+    @Test("survives a summary that cannot be understood")
+    func withoutGeneration() async throws {
+      try await withPeers(2) { asker, peers in
+        for peer in peers { peer.hold(key, [1]) }
+        #expect(try await asker.await(2, holding: key))
+        peers[0].meddler.follow { .send($0.replacing("fabrik-generation", by: "fabrik-generatiox")) }
+        peers[0].hold(other, [1])
+        #expect(try await asker.await(1, holding: key))
+        let peer = try await asker.fetch(key)
+        #expect(peer == "peer 2")
+      }
+    }
+
+    @Test("leaves what does not fit into this cache, and bears no grudge")
+    func tooLarge() async throws {
+      try await withPeers(1, maxSize: 10_000) { asker, peers in
+        peers[0].hold(key, [UInt8](repeating: 1, count: 20_000))
+        peers[0].hold(other, [1])
+        #expect(try await asker.await(1, holding: key))
+        #expect(try await asker.await(1, holding: other))
+        let large = try await asker.fetch(key)
+        let small = try await asker.fetch(other)
+        #expect(large == nil && small == "peer 1")
+      }
+    }
+
+    @Test("gets it from another peer when one breaks off", arguments: [100, 200_000])
+    func brokenOff(size: Int) async throws {
+      let body = [UInt8](repeating: 3, count: size)
+      try await withPeers(2) { asker, peers in
+        for peer in peers { peer.hold(key, body) }
+        #expect(try await asker.await(2, holding: key))
+        let broken = Claim()
+        for (number, peer) in peers.enumerated() {
+          // A large body comes in pieces after its head: some of them arrive.
+          peer.meddler.follow { answer in
+            let isPiece = answer.readableBytes == size % (1 << 18) || (answer.isEntry && size < 1000)
+            return isPiece && broken.isFirst(number) ? .close : .send(answer)
+          }
+        }
+        // On a busy machine the other one may be too slow.
+        let isFound = try await eventually {
+          broken.reset()
+          let name = try await asker.fetch(key)
+          return broken.holder.map { name == "peer \(2 - $0)" } ?? false
+        }
+        #expect(isFound)
+        #expect(await eventually { asker.store.body(key) == body })
+      }
+    }
+
+    @Test("ends as a miss when everybody breaks off")
+    func allBrokenOff() async throws {
+      try await withPeers(2) { asker, peers in
+        for peer in peers {
+          peer.hold(key, [1])
+          peer.meddler.follow { $0.isEntry ? .close : .send($0) }
+        }
+        #expect(try await asker.await(2, holding: key))
+        let peer = try await asker.fetch(key)
+        #expect(peer == nil && asker.store.lookup(key) == nil)
+      }
+    }
+
+    @Test("ends as a miss when nobody answers in time")
+    func silence() async throws {
+      try await withPeers(2) { asker, peers in
+        for peer in peers {
+          peer.hold(key, [1])
+          peer.meddler.follow { $0.isEntry ? .hold : .send($0) }
+        }
+        #expect(try await asker.await(2, holding: key))
+        try await asker.set(patience: .milliseconds(300))
+        let peer = try await asker.fetch(key)
+        #expect(peer == nil)
+      }
+    }
+
+    @Test("does not trip over many others at the same time")
+    func many() async throws {
+      try await withPeers(2) { asker, peers in
+        for number in 0..<90 {
+          let body = [UInt8](repeating: UInt8(number & 255), count: number * 100)
+          peers[number % 2].hold(CacheKey(test: number), body)
+        }
+        #expect(try await asker.await(1, holding: CacheKey(test: 88)))
+        #expect(try await asker.await(1, holding: CacheKey(test: 89)))
+        // As many as a connection takes, again and again.
+        for start in stride(from: 0, to: 90, by: 30) {
+          try await withThrowingTaskGroup(of: Bool.self) { group in
+            for number in start..<start + 30 {
+              group.addTask {
+                try await eventually { try await asker.fetch(CacheKey(test: number)) == "peer \(number % 2 + 1)" }
+              }
+            }
+            for try await isRight in group { #expect(isRight) }
+          }
+        }
+        for number in 0..<90 {
+          #expect(await eventually { asker.store.lookup(CacheKey(test: number))?.size == UInt64(number * 100) })
+        }
+      }
+    }
+
+    @Test("leaves nothing behind when it is over")
+    func forgotten() async throws {
+      try await withPeers(1) { asker, peers in
+        peers[0].hold(key, [1])
+        #expect(try await asker.await(1, holding: key))
+        let (key, store, loop) = (key, asker.store, asker.loop)
+        let promise = loop.makePromise(of: String?.self)
+        let reference = try await asker.on { directory in
+          let done = loop.makePromise(of: FetchedEntry?.self)
+          let lookup = PeerLookup(
+            key: key, store: store, candidates: directory.candidates(for: store.fingerprint(of: key)),
+            network: directory, promise: done)
+          lookup.next()
+          done.futureResult.map { $0?.peer?.name }.cascade(to: promise)
+          return WeakLookup(lookup, on: loop)
+        }
+        let peer = try await promise.futureResult.get()
+        #expect(peer == "peer 1")
+        #expect(await eventually { await reference.isGone })
+      }
+    }
+
+    /// Tells whether a lookup is still there.
+    private struct WeakLookup: Sendable {
+      private final class Reference {
+        weak var lookup: PeerLookup?
+      }
+
+      private let bound: NIOLoopBound<Reference>
+      private let loop: any EventLoop
+
+      init(_ lookup: PeerLookup, on loop: any EventLoop) {
+        let reference = Reference()
+        reference.lookup = lookup
+        bound = NIOLoopBound(reference, eventLoop: loop)
+        self.loop = loop
+      }
+
+      var isGone: Bool {
+        get async {
+          let bound = bound
+          return (try? await loop.submit { bound.value.lookup == nil }.get()) ?? false
+        }
       }
     }
   }
