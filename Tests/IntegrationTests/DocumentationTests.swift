@@ -50,7 +50,7 @@ struct DocumentationTests {
     var sources: [String] = []
     let tests = URL(fileURLWithPath: "\(Sandbox.repository)/Tests")
     for case let file as URL in try #require(FileManager.default.enumerator(at: tests, includingPropertiesForKeys: nil))
-    where file.pathExtension == "swift" {
+    where ["swift", "py"].contains(file.pathExtension) {
       sources.append(String(decoding: try Data(contentsOf: file), as: UTF8.self))
     }
     let page = try text("docs/threat-model.md").replacing("\n", with: " ")
@@ -59,8 +59,9 @@ struct DocumentationTests {
     for claim in claims {
       for name in claim.output.2.matches(of: /\*([^*]+)\*/).map(\.output.1) {
         let isThere = sources.contains {
-          $0.contains("struct \(claim.output.1) {")
-            && ($0.contains("func `\(name)`") || $0.contains("\"\(name)\""))
+          ["struct \(claim.output.1) {", "class \(claim.output.1)("].contains(where: $0.contains)
+            && ["func `\(name)`", "\"\(name)\"", "def test_\(name.replacing(" ", with: "_"))("].contains(
+              where: $0.contains)
         }
         #expect(isThere, "\(claim.output.1): \(name)")
       }
