@@ -46,6 +46,28 @@ struct DocumentationTests {
     }
   }
 
+  @Test func `the tests that the threat model names exist`() throws {
+    var sources: [String] = []
+    let tests = URL(fileURLWithPath: "\(Sandbox.repository)/Tests")
+    for case let file as URL in try #require(FileManager.default.enumerator(at: tests, includingPropertiesForKeys: nil))
+    where ["swift", "py"].contains(file.pathExtension) {
+      sources.append(String(decoding: try Data(contentsOf: file), as: UTF8.self))
+    }
+    let page = try text("docs/threat-model.md").replacing("\n", with: " ")
+    let claims = page.matches(of: /`(\w+Tests)`: ((\*[^*]+\*(, )?)+)/)
+    #expect(claims.count > 15)
+    for claim in claims {
+      for name in claim.output.2.matches(of: /\*([^*]+)\*/).map(\.output.1) {
+        let isThere = sources.contains {
+          ["struct \(claim.output.1) {", "class \(claim.output.1)("].contains(where: $0.contains)
+            && ["func `\(name)`", "\"\(name)\"", "def test_\(name.replacing(" ", with: "_"))("].contains(
+              where: $0.contains)
+        }
+        #expect(isThere, "\(claim.output.1): \(name)")
+      }
+    }
+  }
+
   @Test func `the service of systemd calls fabrik as it wants to be called`() throws {
     let unit = try text("systemd/fabrik.service")
     #expect(unit.contains("\nExecStart=/usr/local/bin/fabrik daemon start --foreground\n"))
