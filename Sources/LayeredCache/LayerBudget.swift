@@ -11,18 +11,32 @@ struct LayerBudget: Sendable, Equatable {
 
   private var lost: Int64 = 0
   private var gained: Int64 = 0
+  /// Questions whose answers are awaited. A build with many jobs loses the time once, not for each of them.
+  private var waiting: Int64 = 0
 
   var isExhausted: Bool { lost > Self.allowance + gained / 4 }
+
+  /// A tool begins to wait. The end is recorded as a hit or a miss.
+  mutating func beginWait() {
+    waiting += 1
+  }
+
+  /// What waiting has cost the build, in milliseconds.
+  private mutating func endWait(_ waited: Int64) -> Int64 {
+    defer { waiting = max(0, waiting - 1) }
+    return waited / max(1, waiting)
+  }
 
   /// - Parameters:
   ///   - waited: milliseconds.
   ///   - duration: milliseconds that the tool once took to make what was fetched; nil when not known.
   mutating func recordHit(waited: Int64, duration: UInt32?) {
+    let waited = endWait(waited)
     let gain = duration.map(Int64.init) ?? Self.unknownGain
     if gain > waited { gained += min(Self.mostCredit, gain - waited) } else { lost += waited - gain }
   }
 
   mutating func recordMiss(waited: Int64) {
-    lost += waited
+    lost += endWait(waited)
   }
 }

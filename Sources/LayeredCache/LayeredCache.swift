@@ -75,6 +75,7 @@ package final class LayeredCache: Sendable {
   ) -> EventLoopFuture<FetchedEntry?> {
     guard let layer = layers.first else { return loop.makeSucceededFuture(nil) }
     let begin = NIODeadline.now()
+    account.beginWait(for: layer.name)
     let settled = layer.settling(on: loop) ?? loop.makeSucceededVoidFuture()
     return settled.flatMap { () -> EventLoopFuture<(FetchedEntry?, settling: Int64)> in
       let settling = Self.milliseconds(since: begin)

@@ -34,6 +34,11 @@ package final class StatisticsAccount: Sendable {
     !excluded.contains(layer) && budgets.withLock { $0[layer]?.isExhausted != true }
   }
 
+  /// A tool begins to wait for a layer; ``recordWait(for:milliseconds:settling:hit:)`` must follow.
+  func beginWait(for layer: CacheLayerName) {
+    budgets.withLock { $0[layer, default: .init()].beginWait() }
+  }
+
   /// Counts the time a tool waited for a layer.
   ///
   /// - Parameters:

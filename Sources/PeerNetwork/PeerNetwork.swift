@@ -230,6 +230,7 @@ package final class PeerNetwork: Sendable {
 
   /// To be called with each key that was stored.
   package func stored(_ key: CacheKey) {
+    state.noteStored()
     summary.insert(parameters.store.fingerprint(of: key))
   }
 
@@ -244,8 +245,8 @@ package final class PeerNetwork: Sendable {
 
   /// Lists the store, in case others have changed it. Blocks.
   private func refreshSummary(isForced: Bool) {
-    guard isForced || state.isStoreChanged(parameters.store) else { return }
-    state.noteStore(parameters.store)
+    guard isForced || state.isListingDue(parameters.store) else { return }
+    state.noteListing(of: parameters.store)
     summary.replace {
       var fingerprints: Set<UInt32> = []
       parameters.store.forEachFingerprint { if fingerprints.count < OwnSummary.limit { fingerprints.insert($0) } }

@@ -7,8 +7,17 @@ final class StatusBoard: Sendable {
   private struct State {
     var fields: [String: String] = [:]
     var channels: [any Channel] = []
-    var storeCounts: (entries: Int64, removals: Int64) = (0, 0)
+    /// What the store's counters said when it was listed last.
+    var entries: Int64 = 0
+    var removals: Int64 = 0
+    var listed = NIODeadline.now()
+    /// Entries this server has stored since.
+    var stored: Int64 = 0
   }
+
+  /// An entry that is announced and gone costs whoever asks for it one question, and then is forgotten; a new listing
+  /// may cost all peers a whole summary.
+  private static let removalPause = TimeAmount.seconds(60)
 
   private let state = Mutex(State())
 
@@ -30,12 +39,26 @@ final class StatusBoard: Sendable {
     }
   }
 
-  /// Whether anything was stored or removed, by any process, since ``noteStore(_:)``.
-  func isStoreChanged(_ store: CacheStore) -> Bool {
-    state.withLock { $0.storeCounts != (store.entryCount, store.removals) }
+  /// This server has stored an entry.
+  func noteStored() {
+    state.withLock { $0.stored += 1 }
   }
 
-  func noteStore(_ store: CacheStore) {
-    state.withLock { $0.storeCounts = (store.entryCount, store.removals) }
+  /// Whether the summary may differ from the store: others have stored something, or something was removed a while ago.
+  func isListingDue(_ store: CacheStore) -> Bool {
+    state.withLock { state in
+      store.entryCount != state.entries + state.stored
+        || store.removals != state.removals && NIODeadline.now() > state.listed + Self.removalPause
+    }
+  }
+
+  /// The store is being listed.
+  func noteListing(of store: CacheStore) {
+    state.withLock { state in
+      state.entries = store.entryCount
+      state.removals = store.removals
+      state.stored = 0
+      state.listed = .now()
+    }
   }
 }

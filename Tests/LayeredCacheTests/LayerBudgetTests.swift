@@ -49,4 +49,17 @@ struct LayerBudgetTests {
     }
     #expect(!budget.isExhausted)
   }
+
+  @Test("what several tools wait for at the same time is lost once")
+  func parallel() {
+    var budget = LayerBudget()
+    for _ in 0..<100 { budget.beginWait() }
+    for _ in 0..<100 { budget.recordMiss(waited: 100) }
+    #expect(!budget.isExhausted)
+    for _ in 0..<10 {
+      budget.beginWait()
+      budget.recordMiss(waited: 100)
+    }
+    #expect(budget.isExhausted)
+  }
 }
