@@ -11,7 +11,7 @@ package final class PeerLayer: CacheLayer {
   private let store: CacheStore
   private let index: PeerIndex
   private let directory: NIOLoopBound<PeerDirectory>
-  private let loop: any EventLoop
+  private let own: any EventLoop
   private let isSettling: SettlingFlag
 
   init(
@@ -21,7 +21,7 @@ package final class PeerLayer: CacheLayer {
     self.store = store
     self.index = index
     self.directory = directory
-    self.loop = loop
+    own = loop
     self.isSettling = isSettling
   }
 
@@ -32,7 +32,7 @@ package final class PeerLayer: CacheLayer {
   package func settling(on loop: any EventLoop) -> EventLoopFuture<Void>? {
     guard isSettling.isSet else { return nil }
     let directory = directory
-    return self.loop.flatSubmit { [own = self.loop] in
+    return own.flatSubmit { [own] in
       directory.value.settlingFuture ?? own.makeSucceededVoidFuture()
     }.hop(to: loop)
   }
@@ -40,13 +40,16 @@ package final class PeerLayer: CacheLayer {
   package func fetch(
     _ key: CacheKey, into store: CacheStore, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?> {
-    let (directory, own) = (directory, self.loop)
-    return own.flatSubmit {
-      let promise = own.makePromise(of: FetchedEntry?.self)
-      let candidates = directory.value.candidates(for: store.fingerprint(of: key))
-      PeerLookup(key: key, store: store, candidates: candidates, network: directory.value, promise: promise).next()
-      return promise.futureResult
-    }.hop(to: loop)
+    // The tool's connection is on the same loop more often than not.
+    if own.inEventLoop { return lookUp(key, store).hop(to: loop) }
+    return own.flatSubmit { self.lookUp(key, store) }.hop(to: loop)
+  }
+
+  private func lookUp(_ key: CacheKey, _ store: CacheStore) -> EventLoopFuture<FetchedEntry?> {
+    let promise = own.makePromise(of: FetchedEntry?.self)
+    let candidates = directory.value.candidates(for: store.fingerprint(of: key))
+    PeerLookup(key: key, store: store, candidates: candidates, network: directory.value, promise: promise).next()
+    return promise.futureResult
   }
 }
 

@@ -27,7 +27,7 @@ final class PeerServiceHandler: ChannelInboundHandler {
   /// How long a question for changes waits for one; then the answer is that there are none.
   static let changePatience = TimeAmount.seconds(25)
   /// Changes within this time are told together.
-  private static let changePause = TimeAmount.milliseconds(10)
+  private static let changePause = TimeAmount.milliseconds(50)
   /// Bytes of requests that may wait behind the one that is being answered.
   private static let backlogLimit = 1 << 16
   /// Up to here a body is read and sent as a whole.
