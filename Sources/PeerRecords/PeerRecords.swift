@@ -17,6 +17,11 @@ package final class PeerRecords: Sendable {
   private let known = Mutex<[PeerIdentifier: (stamp: FileStamp, record: ConsentRecord?)]>([:])
   /// Held while a record is made, so that the bounds hold within this process.
   private let making = Mutex<Void>(())
+  /// The time until which too many are taken to be waiting, so that a crowd does not have all records read again for each
+  /// of its members.
+  private let fullUntil = Atomic<UInt64>(0)
+  /// Milliseconds after which they are counted again.
+  private static let recountInterval: UInt64 = 5000
 
   /// A question that nobody answers is dropped after a week, in milliseconds.
   static let pendingLifetime: UInt64 = 7 * 86_400_000
@@ -65,6 +70,7 @@ package final class PeerRecords: Sendable {
   package func setConsent(_ consent: Consent, of peer: PeerIdentifier) throws {
     try makeDirectory(of: peer)
     try SmallFile.replace(consentFile(peer), with: ConsentRecord(consent: consent, since: now()).line)
+    if consent != .pending { fullUntil.store(0, ordering: .relaxed) }
   }
 
   /// Notes that a peer waits for an answer, unless there is a question or an answer already.
@@ -73,8 +79,14 @@ package final class PeerRecords: Sendable {
   package func request(_ peer: PeerIdentifier) -> Bool {
     making.withLock { _ in
       if consent(of: peer) != nil { return true }
+      let now = now()
+      let end = fullUntil.load(ordering: .relaxed)
+      guard now >= end || end > now + Self.recountInterval else { return false }
       let pending = identifiers().count { $0 != peer && consent(of: $0)?.consent == .pending }
-      guard pending < Self.mostPending else { return false }
+      guard pending < Self.mostPending else {
+        fullUntil.store(now + Self.recountInterval, ordering: .relaxed)
+        return false
+      }
       return (try? setConsent(.pending, of: peer)) != nil
     }
   }
