@@ -171,7 +171,9 @@ package final class PeerNetwork: Sendable {
   /// - Returns: the port; 0 when there is none.
   private func listen() async -> UInt16 {
     let settings = parameters.settings
-    let addresses = settings.interfaces.isEmpty ? nil : LocalAddresses.of(interfaces: settings.interfaces)
+    let interfaces = settings.interfaces
+    var addresses: (@Sendable () -> Set<InternetAddress>)?
+    if !interfaces.isEmpty { addresses = { LocalAddresses.of(interfaces: interfaces) } }
     let listener = PeerListener(service: service, group: parameters.group, addresses: addresses)
     if let path = rendezvous.socket(of: member.instance),
       let channel = try? await listener.listen(path: path.string)
