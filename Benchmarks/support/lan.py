@@ -12,9 +12,9 @@ from support import measure, tools
 sys.path.append(str(tools.REPOSITORY / "Tests" / "Lan"))
 
 import namespaces  # noqa: E402
-from fabrik import SHOWN, Fabrik, object_path  # noqa: E402
+from fabrik import SHOWN, object_path  # noqa: E402
 from lan import CONTAINER, Lan, Link  # noqa: E402
-from processes import Running, eventually  # noqa: E402
+from processes import eventually  # noqa: E402
 
 HOMES = tools.REPOSITORY / ".build" / "lan-homes"
 

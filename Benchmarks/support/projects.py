@@ -31,7 +31,8 @@ class Project(NamedTuple):
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         subprocess.run(
-            [tools.require("tar"), "-xf", self.archive(), "--strip-components=1", "-C", directory], check=True)
+            [tools.require("tar"), "-xf", self.archive(), "--strip-components=1", "--no-same-owner", "-C", directory],
+            check=True)
 
     def phases(self, flags=OPTIMISED):
         """Name and command of each step of a build."""

@@ -17,9 +17,8 @@ def main():
     # Ends the hosts first.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     words = sys.argv[1:]
-    if all(word.startswith("-") for word in words) or words[-2:-1] == ["-k"]:
-        words = ["discover", "-s", str(HERE), *words]
-    unittest.main(module=None, argv=["lan", *words])
+    is_named = any(not word.startswith("-") and before != "-k" for before, word in zip(["", *words], words))
+    unittest.main(module=None, argv=["lan", *([] if is_named else ["discover", "-s", str(HERE)]), *words])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import re
 import signal
 from pathlib import Path
 
-from host import ROOT
 from lan import REPOSITORY, TOOLS
 from processes import PATIENCE, Failure, attempt, eventually
 

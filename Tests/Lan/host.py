@@ -46,8 +46,10 @@ mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 mkdir -p /run/etc /run/dbus /run/avahi-daemon /run/lock
 # Within a user namespace some of it cannot be read, and there is nobody but root, whatever a daemon would like to be.
 cp -rP --preserve=mode /etc/. /run/etc 2>/dev/null || true
-[ "$(wc -l < /proc/self/uid_map)" = 1 ] && grep -q ' 1$' /proc/self/uid_map &&
-  sed -i 's/^\(avahi:[^:]*\):[0-9]*:[0-9]*:/\1:0:0:/' /run/etc/passwd && sed -i 's/^\(avahi:[^:]*\):[0-9]*:/\1:0:/' /run/etc/group
+if grep -q ' 1$' /proc/self/uid_map; then
+  sed -i 's/^\(avahi:[^:]*\):[0-9]*:[0-9]*:/\1:0:0:/' /run/etc/passwd
+  sed -i 's/^\(avahi:[^:]*\):[0-9]*:/\1:0:/' /run/etc/group
+fi
 mount --bind /run/etc /etc; cd /etc
 hostname "h$number"; echo "h$number" > hostname
 rm -f machine-id resolv.conf hosts

@@ -63,5 +63,5 @@ def flood(host, count, tag=None, address=None, seed=1):
             instance = f"{numbers.getrandbits(64):016x}"
             team = tag or f"{numbers.getrandbits(64):016x}"
             there = address or f"10.77.0.{numbers.randrange(100, 250)}"
-            packet = announcement(instance, there, numbers.randrange(1024, 65536), ["v=1", f"id={instance}", f"team={team}"])
-            sending.sendto(packet, (GROUP, PORT))
+            entries = ["v=1", f"id={instance}", f"team={team}"]
+            sending.sendto(announcement(instance, there, numbers.randrange(1024, 65536), entries), (GROUP, PORT))

@@ -1,10 +1,7 @@
 """C projects to build."""
 
 import hashlib
-import io
-import shutil
 import sys
-import tarfile
 
 from lan import REPOSITORY
 

@@ -1,5 +1,6 @@
 /*
- * An Ethernet switch in user space, which delays, limits and loses frames: a stand-in for netem, which many kernels lack.
+ * An Ethernet switch in user space, which delays, limits and loses frames: a stand-in for netem, which many kernels
+ * lack.
  *
  *   switch DELAY_US RATE_MBIT LOSS_PERCENT PORT...
  *

@@ -1,5 +1,6 @@
 """Whether a peer may fetch is its owner's decision."""
 
+import json
 import re
 import signal
 
@@ -142,8 +143,6 @@ class QueueTests(Scenario):
         one.run("p2p", "deny", two.name)
         two.host.write(f"{directory}/denied", "", user=two.user)
         self.assertEqual(command.wait(), 0, command.output)
-        import json
-
         statistics = json.loads(two.host.path(f"{directory}/statistics").read_text())
         self.assertGreaterEqual(statistics["hits"]["peers"], 6)
         self.assertGreaterEqual(statistics["misses"], 6)

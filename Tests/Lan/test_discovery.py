@@ -8,10 +8,11 @@ import unittest
 
 import daemons
 import namespaces
-from fabrik import OTHER_SECRET, Fabrik
+from fabrik import OTHER_SECRET
 from host import ALICE, BOB
 from lan import CONTAINER, Machine
 from processes import eventually
+from project import Project
 from scenario import FIREWALL, MULTICAST, NO_MULTICAST, Scenario
 
 PORT = 47000
@@ -66,6 +67,19 @@ class MulticastTests(Scenario):
         one, two = [self.fabrik(host) for host in hosts]
         self.assert_shared(one, two)
 
+    def test_a_firewall_that_lets_nothing_in(self):
+        hosts = self.lan(CONTAINER, CONTAINER)
+        hosts[0].firewall(FIREWALL.format(multicast=MULTICAST))
+        one, two = [self.fabrik(host) for host in hosts]
+        # Who is behind it fetches all the same. The others cannot, and do not wait.
+        self.assert_shared(two, one)
+        one.put("behind it", b"bytes")
+        self.assertIsNone(two.get("behind it"))
+        project = Project("firewall")
+        project.build(one, "tree")
+        build = project.build(two, "tree")
+        self.assertLess(build.statistics["waited_seconds"], 2)
+
     def test_strangers_learn_little_and_are_not_dialled(self):
         one, two = self.two(WITH_AVAHI, CONTAINER, WITH_AVAHI, CONTAINER)
         third, fourth = one.host.lan.hosts[2:]
@@ -91,7 +105,7 @@ class MulticastTests(Scenario):
                 one.stop()
                 eventually(lambda: len(services(third)) == 1, "the goodbye", patience=15)
                 # It is remembered, as one that is away.
-                eventually(lambda: two.peers().get(one.name, {}).get("connected") is False, "the end of the channel", 15)
+                eventually(lambda: two.peers().get(one.name, {}).get("connected") is False, "the channel's end", 15)
             self.doCleanups()
 
     def test_whoever_returns_on_another_port_is_found_again(self):

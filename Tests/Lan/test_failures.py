@@ -3,7 +3,7 @@
 import signal
 import threading
 
-from lan import CONTAINER, Link
+from lan import Link
 from processes import eventually
 from project import Project, objects
 from scenario import Scenario
