@@ -167,18 +167,20 @@ package struct ExecSession {
     fabrik_close_descriptors_except(kept, kept.count)
   }
 
-  private func collectStatistics(_ access: inout ServerAccess, _ instance: ServerInstance) -> LeaseStatistics {
+  /// nil when the server was lost, which has been said.
+  private func collectStatistics(_ access: inout ServerAccess, _ instance: ServerInstance) -> LeaseStatistics? {
     // A new server says `ready` before it answers any tool. If it has not yet, no tool was answered.
     if access.isNew, !access.lease.isReady(within: .zero) {
       if access.lease.isClosed() {
         let reason = SmallFile.read(instance.log).map { $0.split(separator: "\n").first ?? "" } ?? "it ended early"
         say("the build was not cached: \(reason)")
+        return nil
       }
       return LeaseStatistics()
     }
     guard let statistics = access.lease.finish(within: Self.statisticsPatience) else {
       say("the cache server is gone; what was not cached was built")
-      return LeaseStatistics()
+      return nil
     }
     return statistics
   }
@@ -200,9 +202,9 @@ package struct ExecSession {
   }
 
   private func report(
-    _ statistics: LeaseStatistics, ending: CommandProcess.Ending, elapsed: Duration, build: BuildEnvironment
+    _ known: LeaseStatistics?, ending: CommandProcess.Ending, elapsed: Duration, build: BuildEnvironment
   ) {
-    let report = BuildReport(statistics: statistics, exitStatus: ending.shellStatus, elapsed: elapsed)
+    let report = BuildReport(statistics: known ?? LeaseStatistics(), exitStatus: ending.shellStatus, elapsed: elapsed)
     if let file = configuration.statisticsFile.value {
       do {
         try SmallFile.write(report.json + "\n", to: file)
@@ -217,7 +219,7 @@ package struct ExecSession {
     case .line:
       if let line = report.line {
         StandardStream.error.write(line: line)
-      } else if ending == .exited(0) {
+      } else if ending == .exited(0), known != nil {
         hintAtSilence(build)
       }
     }

@@ -13,14 +13,17 @@ final class PeerBook: Sendable {
   private let records: PeerRecords
   /// The team, in the records: a machine may be met in several.
   private let team: String
+  private let own: PeerIdentifier?
   private let now: @Sendable () -> UInt64
   private let pages = Mutex<[PeerIdentifier: Page]>([:])
 
   /// Peers of one run of the server.
   private static let limit = 1024
 
-  init(records: PeerRecords, team: String, now: @escaping @Sendable () -> UInt64) {
+  /// - Parameter own: this machine, of which nothing is written down.
+  init(records: PeerRecords, team: String, own: PeerIdentifier? = nil, now: @escaping @Sendable () -> UInt64) {
     self.records = records
+    self.own = own
     self.team = team
     self.now = now
   }
@@ -59,7 +62,7 @@ final class PeerBook: Sendable {
 
   private func change(_ peer: PeerIdentifier, _ body: (inout PeerSighting) -> Void) {
     pages.withLock { pages in
-      guard pages[peer] != nil || pages.count < Self.limit else { return }
+      guard peer != own, pages[peer] != nil || pages.count < Self.limit else { return }
       var page =
         pages[peer]
         ?? Page(

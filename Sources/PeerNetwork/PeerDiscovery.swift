@@ -85,9 +85,11 @@ final class PeerDiscovery: Sendable {
       case .published:
         services.withdraw()
         board.set("discovery", "avahi")
+        board.set("discovery.avahi", nil)
       case .unavailable(let reason):
         services.publish(PublishedService(instance: member.instance, port: port, text: text))
-        board.set("discovery", "own responder (avahi: \(reason))")
+        board.set("discovery", "own responder")
+        board.set("discovery.avahi", reason)
       }
     }
     let (isStopped, old) = state.withLock { state in

@@ -107,7 +107,8 @@ package final class PeerNetwork: Sendable {
     member = try TeamMember(keys: keys, identity: identity, name: settings.name, now: now)
     records = Self.records(in: parameters.dataDirectory)
     book = PeerBook(
-      records: records, team: Hex.encode(Array(parameters.store.scope.tag.prefix(8))), now: now)
+      records: records, team: Hex.encode(Array(parameters.store.scope.tag.prefix(8))), own: identity.identifier,
+      now: now)
     rendezvous = Rendezvous(directory: parameters.rendezvousDirectory, tag: keys.announcementTag(day: 0))
     loop = parameters.group.next()
     state = StatusBoard()
@@ -190,7 +191,7 @@ package final class PeerNetwork: Sendable {
         state.keep(channel)
         return UInt16(channel.localAddress?.port ?? 0)
       } catch {
-        state.set("problem", "port \(port) cannot be listened on: \(error)")
+        state.set("problem", "port \(port) is taken; peers are answered on another, which a firewall may block")
       }
     }
     return 0
@@ -284,7 +285,7 @@ package final class PeerNetwork: Sendable {
     try? await background.runIfActive { self.book.flush() }
     let directory = directory
     let links = (try? await loop.submit { directory.value.allLinks.compactMap(\.report) }.get()) ?? []
-    return links.map { link in
+    return links.filter { $0.peer != member.identity.identifier }.map { link in
       let sighting = book.sighting(of: link.peer)
       return PeerReport(
         identifier: link.peer.description, name: link.name, address: link.address,

@@ -22,9 +22,8 @@ final class PeerLink {
   /// How soon to ask for changes again, and how much later for each that came.
   private static let changePause = TimeAmount.milliseconds(5)
   private static let fingerprintPause = TimeAmount.microseconds(1)
-  /// How soon to ask again after a refusal.
-  private static let pendingPause = TimeAmount.seconds(1)
-  private static let deniedPause = TimeAmount.seconds(30)
+  /// How soon to ask again after a refusal, which the peer gives only when nothing has changed for a while.
+  private static let refusalPause = TimeAmount.seconds(1)
 
   let endpoint: PeerEndpoint
   let slot: PeerIndex.Slot
@@ -70,6 +69,8 @@ final class PeerLink {
     guard network.accept(self, welcome) else { return end() }
     isAccepted = true
     note(welcome.consent == "allowed" ? .allowed : welcome.consent == "denied" ? .denied : .pending)
+    // Who has not been let in will hear no sooner than its owner answers.
+    if answer != .allowed { settle() }
     addFetcher()
     askForSummary()
   }
@@ -104,7 +105,9 @@ final class PeerLink {
     guard let watcher, peer != nil else { return }
     let loop = network.loop
     let this = NIOLoopBound(self, eventLoop: loop)
-    let timeout = loop.scheduleTask(in: generation == nil ? Self.firstSummaryPatience : Self.summaryPatience) {
+    let timeout = loop.scheduleTask(
+      in: generation == nil && answer == .allowed ? Self.firstSummaryPatience : Self.summaryPatience
+    ) {
       this.value.end()
     }
     watcher.ask(
@@ -135,8 +138,8 @@ final class PeerLink {
       network.index.clear(slot)
       generation = nil
       settle()
-      return askForSummary(in: isDenied ? Self.deniedPause : Self.pendingPause)
-    case .busy: return askForSummary(in: Self.pendingPause)
+      return askForSummary(in: Self.refusalPause)
+    case .busy: return askForSummary(in: Self.refusalPause)
     case .failed: return end()
     }
     if answer != .allowed { note(.allowed) }
@@ -157,7 +160,8 @@ final class PeerLink {
     } onClose: { [weak self] in
       self?.fetchers.removeAll { $0.isClosed }
     }
-    if let fetcher { fetchers.append(fetcher) }
+    // Where there is no route, it is closed before it is here.
+    if let fetcher, !fetcher.isClosed { fetchers.append(fetcher) }
   }
 
   /// Makes sure that there is a connection to fetch on.

@@ -26,6 +26,8 @@ final class PeerServiceHandler: ChannelInboundHandler {
   private static let sendPatience = TimeAmount.seconds(20)
   /// How long a question for changes waits for one; then the answer is that there are none.
   static let changePatience = TimeAmount.seconds(25)
+  /// How often it is looked whether the user has let a waiting peer in. One system call.
+  private static let consentInterval = TimeAmount.milliseconds(200)
   /// Changes within this time are told together.
   private static let changePause = TimeAmount.milliseconds(50)
   /// Bytes of requests that may wait behind the one that is being answered.
@@ -174,6 +176,9 @@ final class PeerServiceHandler: ChannelInboundHandler {
     let verdict = verdict(on: peer, isUse: isUse)
     if target == .status { return write(.answer(.ok, statusFields(for: peer)), context) }
     guard verdict == .allowed else {
+      if case .summary = target {
+        return awaitConsent(of: peer, until: context.eventLoop.now + Self.changePatience, context)
+      }
       return write(.answer(.refused, ["fabrik-consent": verdict.rawValue]), context)
     }
     switch target {
@@ -261,6 +266,21 @@ final class PeerServiceHandler: ChannelInboundHandler {
   }
 
   // MARK: - The summary
+
+  /// Answers a peer that is not let in when it is, or after a while: so it learns at once what the user says.
+  private func awaitConsent(of peer: Introduction, until end: NIODeadline, _ context: ChannelHandlerContext) {
+    isBusy = true
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    context.eventLoop.scheduleTask(in: Self.consentInterval) {
+      let (handler, context) = this.value
+      if case .closed = handler.state { return }
+      let verdict = handler.verdict(on: peer)
+      if verdict == .allowed { return handler.sendSummary(since: nil, to: peer, context) }
+      guard context.eventLoop.now >= end else { return handler.awaitConsent(of: peer, until: end, context) }
+      handler.write(.answer(.refused, ["fabrik-consent": verdict.rawValue]), context)
+      handler.proceed(context)
+    }
+  }
 
   private func sendSummary(since: SummaryGeneration?, to peer: Introduction, _ context: ChannelHandlerContext) {
     isBusy = true
