@@ -15,7 +15,7 @@ struct CircuitBreaker: Sendable {
   /// With fewer, a failure may be chance.
   private static let leastSamples = 3
   private static let firstPause = TimeAmount.seconds(2)
-  private static let longestPause = TimeAmount.seconds(15)
+  private static let longestPause = TimeAmount.seconds(60)
 
   private var state = State.closed
   /// The last answers, as bits: 1 is a failure.

@@ -321,7 +321,8 @@ struct PeerServiceTests {
         var result: [Int?] = []
         for target in [PeerTarget.entry(Self.key), .summary(since: nil), .status] {
           try bench.send([bench.signed(.request(target.text))])
-          bench.pass(.milliseconds(60))
+          // A no to the question what there is comes when nothing has changed for a while.
+          bench.pass(target == .entry(Self.key) ? .zero : PeerServiceHandler.changePatience + .seconds(1))
           let answers = try bench.takeAnswers()
           result += answers.map(\.status)
           #expect(answers.allSatisfy { $0.status == 200 || $0.body.isEmpty })
@@ -335,6 +336,20 @@ struct PeerServiceTests {
       #expect(try answers() == [403, 403, 200])
       let last = try bench.ask(.entry(Self.key)) + bench.ask(.status)
       #expect(last.map { $0.head["fabrik-consent"] } == ["denied", "denied"])
+    }
+  }
+
+  @Test("learns at once what the user says while it waits")
+  func answeredWhileWaiting() throws {
+    try withServiceBench(mode: .notifyOnce) { bench in
+      try bench.introduce()
+      bench.service.summary.insert(1)
+      try bench.send([bench.signed(.request("/v1/summary"))])
+      bench.pass(.seconds(5))
+      #expect(try bench.takeAnswers().isEmpty)
+      try bench.records.setConsent(.always, of: bench.client.identifier)
+      bench.pass(.milliseconds(500))
+      #expect(try bench.takeAnswers().map(\.status) == [200])
     }
   }
 
