@@ -29,7 +29,7 @@ package struct CacheServer: Sendable {
 
   /// Serves until the server's time has come. Throws when it cannot begin.
   package func run() async throws {
-    Self.raiseDescriptorLimit()
+    Self.setLimits()
     let store = try openStore()
     guard OpenSSLDigest.isAvailable else { throw StartFailure(description: "OpenSSL has no SHA-256") }
     guard let endpoint = SmallFile.read(options.instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:)) else {
@@ -68,13 +68,16 @@ package struct CacheServer: Sendable {
     await peers?.stop()
   }
 
-  /// The limit is the first build's; a server has a descriptor for each tool that is running.
-  private static func raiseDescriptorLimit() {
+  /// The limits are the first build's; a server has a descriptor for each tool that is running.
+  private static func setLimits() {
     var limit = rlimit()
     let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     guard getrlimit(resource, &limit) == 0 else { return }
     limit.rlim_cur = limit.rlim_max
     setrlimit(resource, &limit)
+    // The team's secret is in memory.
+    var none = rlimit(rlim_cur: 0, rlim_max: 0)
+    setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
   }
 
   private func openStore() throws -> CacheStore {

@@ -51,23 +51,25 @@ struct EntrySender {
     let this = NIOLoopBound((self, head), eventLoop: channel.eventLoop)
     return fetch.flatMap { fetched in
       let (sender, head) = this.value
+      if fetched != nil { sender.server.collectIfNeeded() }
       if let fetched, let body = fetched.body {
-        sender.send(fetched, body, of: key, for: account, head: head(fetched.size))
+        sender.send(fetched, body, of: key, for: account, head: head(fetched.size), removals: removals)
         return sender.channel.eventLoop.makeSucceededFuture(.sent)
       }
       guard let entry = sender.server.cache.finishLookup(key, fetched: fetched, for: account) else {
         return sender.channel.eventLoop.makeSucceededFuture(.missing)
       }
       return sender.send(
-        entry, from: fetched, for: account, head: head(entry.size), removals: sender.server.cache.removals)
+        entry, from: fetched, for: account, head: head(entry.size), removals: removals)
     }
   }
 
   private func send(
-    _ fetched: FetchedEntry, _ body: ByteBuffer, of key: CacheKey, for account: StatisticsAccount, head: ByteBuffer
+    _ fetched: FetchedEntry, _ body: ByteBuffer, of key: CacheKey, for account: StatisticsAccount, head: ByteBuffer,
+    removals: Int64
   ) {
     server.cache.finishLookup(key, with: fetched, for: account)
-    server.recent.insert(key, body: body, duration: fetched.duration, removals: server.cache.removals)
+    server.recent.insert(key, body: body, duration: fetched.duration, removals: removals)
     var buffer = head
     buffer.writeImmutableBuffer(body)
     channel.writeAndFlush(buffer, promise: nil)

@@ -119,11 +119,11 @@ final class FrontDoor: Sendable {
       defer { channels = [] }
       return channels
     }
+    // Nobody can find them any more.
+    defer { for channel in old { channel.close(promise: nil) } }
     try await openControl(control.rawValue, for: server)
     try await openStorageHelper(storageHelper.rawValue, for: server)
     claim.renew()
-    // Nobody can find them any more.
-    for channel in old { channel.close(promise: nil) }
   }
 
   private func listen(

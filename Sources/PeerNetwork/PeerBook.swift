@@ -6,6 +6,8 @@ final class PeerBook: Sendable {
   private struct Page {
     var sighting: PeerSighting
     var isChanged: Bool
+    /// Whether it has been written; a record that is gone afterwards was to be forgotten.
+    var isWritten = false
   }
 
   private let records: PeerRecords
@@ -39,15 +41,15 @@ final class PeerBook: Sendable {
 
   func fetched(_ peer: PeerIdentifier, bytes: UInt64) {
     change(peer) {
-      $0.fetchedHits += 1
-      $0.fetchedBytes += bytes
+      $0.fetchedHits &+= 1
+      $0.fetchedBytes &+= bytes
     }
   }
 
   func served(_ peer: PeerIdentifier, bytes: UInt64) {
     change(peer) {
-      $0.servedHits += 1
-      $0.servedBytes += bytes
+      $0.servedHits &+= 1
+      $0.servedBytes &+= bytes
     }
   }
 
@@ -71,11 +73,17 @@ final class PeerBook: Sendable {
 
   /// Writes what has changed. Blocks for some small files.
   func flush() {
-    let changed = pages.withLock { pages -> [(PeerIdentifier, PeerSighting)] in
-      let changed = pages.filter(\.value.isChanged).map { ($0.key, $0.value.sighting) }
-      for (peer, _) in changed { pages[peer]?.isChanged = false }
-      return changed
+    let changed = pages.withLock { $0.filter(\.value.isChanged) }
+    for (peer, page) in changed {
+      if page.isWritten, records.sighting(of: peer) == nil {
+        pages.withLock { $0[peer] = nil }
+        continue
+      }
+      records.record(page.sighting, of: peer)
+      pages.withLock { pages in
+        pages[peer]?.isWritten = true
+        if pages[peer]?.sighting == page.sighting { pages[peer]?.isChanged = false }
+      }
     }
-    for (peer, sighting) in changed { records.record(sighting, of: peer) }
   }
 }

@@ -90,12 +90,12 @@ final class PeerDiscovery: Sendable {
         board.set("discovery", "own responder (avahi: \(reason))")
       }
     }
-    let old = state.withLock { state in
-      defer { state.publisher = publisher }
-      return state.publisher
+    let (isStopped, old) = state.withLock { state in
+      defer { if !state.isStopped { state.publisher = publisher } }
+      return (state.isStopped, state.publisher)
     }
     old?.stop()
-    publisher.start()
+    if !isStopped { publisher.start() }
   }
 
   private func handle(_ event: DiscoveryEvent) {

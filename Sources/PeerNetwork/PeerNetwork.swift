@@ -171,7 +171,9 @@ package final class PeerNetwork: Sendable {
   /// - Returns: the port; 0 when there is none.
   private func listen() async -> UInt16 {
     let settings = parameters.settings
-    let addresses = settings.interfaces.isEmpty ? nil : LocalAddresses.of(interfaces: settings.interfaces)
+    let interfaces = settings.interfaces
+    var addresses: (@Sendable () -> Set<InternetAddress>)?
+    if !interfaces.isEmpty { addresses = { LocalAddresses.of(interfaces: interfaces) } }
     let listener = PeerListener(service: service, group: parameters.group, addresses: addresses)
     if let path = rendezvous.socket(of: member.instance),
       let channel = try? await listener.listen(path: path.string)
@@ -205,7 +207,7 @@ package final class PeerNetwork: Sendable {
     let fresh = known.filter { now - min(now, $0.lastSeen) < Self.freshness }.compactMap { PeerEndpoint($0.address) }
     let stale = known.compactMap { PeerEndpoint($0.address) }
     let configured = parameters.settings.addresses.compactMap(PeerEndpoint.init)
-    let local = localServers()
+    let local = localServers(sweeping: true)
     try? await onDirectory { directory in
       for endpoint in configured { directory.add(endpoint, source: .configured) }
       for endpoint in local { directory.add(endpoint, source: .announced) }
@@ -215,8 +217,8 @@ package final class PeerNetwork: Sendable {
     }
   }
 
-  private func localServers() -> [PeerEndpoint] {
-    rendezvous.others(than: member.instance).map { .local(path: $0.string) }
+  private func localServers(sweeping: Bool = false) -> [PeerEndpoint] {
+    rendezvous.others(than: member.instance, sweeping: sweeping).map { .local(path: $0.string) }
   }
 
   /// To be called when a build begins: opens what was closed while nobody built, and looks around.

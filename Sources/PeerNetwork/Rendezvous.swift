@@ -32,18 +32,21 @@ package struct Rendezvous: Sendable {
   }
 
   /// The sockets of other servers of the team. Removes those this user's servers have left behind.
-  func others(than instance: String) -> [FilePath] {
+  ///
+  /// - Parameter sweeping: also removes what this user's servers of other teams have left.
+  func others(than instance: String, sweeping: Bool = false) -> [FilePath] {
     var found: [FilePath] = []
     try? FileSystem.forEachEntry(of: directory) { name in
       let name = String(cString: name)
-      guard name.hasPrefix("\(tag)."), name != "\(tag).\(instance)", found.count < Self.limit else { return }
+      let isTeam = name.hasPrefix("\(tag).")
+      guard isTeam || sweeping, name != "\(tag).\(instance)", found.count < Self.limit else { return }
       let path = directory.appending(name)
       guard let status = try? FileSystem.status(path, followingLinks: false), status.st_mode & S_IFMT == S_IFSOCK else {
         return
       }
       if status.st_uid == geteuid(), !isAlive(path) {
         try? FileSystem.remove(path)
-      } else {
+      } else if isTeam {
         found.append(path)
       }
     }

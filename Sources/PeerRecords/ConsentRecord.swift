@@ -4,7 +4,7 @@ import ControlProtocol
 package enum Consent: String, Sendable, CaseIterable {
   /// Nobody has answered yet: refused until then.
   case pending
-  /// For one run of the server.
+  /// For one session: until the peer has fetched nothing for ten minutes.
   case once
   case always
   case denied

@@ -19,7 +19,7 @@ struct FileStamp: Equatable {
     guard let status = try? FileSystem.status(path) else { return nil }
     inode = UInt64(status.st_ino)
     size = Int64(status.st_size)
-    modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+    modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
   }
 
   /// Whether a change from now on would show: file systems keep times in steps, and numbers of inodes are used again.

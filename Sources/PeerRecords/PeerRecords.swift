@@ -63,7 +63,8 @@ package final class PeerRecords: Sendable {
 
   private func current(_ record: ConsentRecord?) -> ConsentRecord? {
     guard let record, record.consent == .pending else { return record }
-    return record.since + Self.pendingLifetime < now() ? nil : record
+    let now = now()
+    return now - min(now, record.since) > Self.pendingLifetime ? nil : record
   }
 
   /// Throws an `Errno`.

@@ -12,7 +12,7 @@ package struct PeerSighting: Sendable, Equatable {
   package var name: String
   /// `10.0.0.2:4711`, `[fe80::1%eth0]:4711` or `unix:/path`.
   package var address: String
-  /// The team's tag of that day, 16 hexadecimal digits.
+  /// The team: the beginning of its scope's tag, 16 hexadecimal digits.
   package var team: String
   /// Milliseconds since 1970.
   package var lastSeen: UInt64

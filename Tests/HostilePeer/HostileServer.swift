@@ -134,6 +134,11 @@ struct HostileServer: Sendable {
         guard channel.send([byte]) else { return false }
         sleep(1)
       }
+    case .creep:
+      fields["content-length"] = "1000000000"
+      channel.send(.answer(fields))
+      while channel.send([UInt8](repeating: 0, count: 15_000)) { usleep(10_000) }
+      return false
     case .reset:
       channel.send(MessageHead.answer(fields).bytes + body.prefix(body.count / 2))
       channel.wire.resetAtEnd()

@@ -13,6 +13,8 @@ enum Misbehaviour: String, CaseIterable, Sendable {
   case stallBody = "stall-body"
   /// One byte a second, in the head of every second answer.
   case dribble
+  /// Bodies announced with 1 GB, at a rate that is just not too slow.
+  case creep
   /// A TCP reset in the middle of a body.
   case reset
   /// Heads that never end: of entries, and of the introduction.

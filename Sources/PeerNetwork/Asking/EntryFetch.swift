@@ -13,6 +13,12 @@ final class EntryFetch: AnswerConsumer {
   /// making it again.
   private static let leastRate = 1_000_000.0
   private static let progressGrace = 0.5
+  /// A whole body must have come within so many seconds, whatever its size; ccache waits for ten.
+  private static let shortestPatience = 8.0
+  /// A larger one, at this rate, in bytes per second.
+  private static let wholeRate = 8_000_000.0
+  /// And any, within so many seconds.
+  private static let longestPatience = 60.0
 
   let link: PeerLink
   private let lookup: PeerLookup
@@ -24,6 +30,7 @@ final class EntryFetch: AnswerConsumer {
   private var writer: EntryWriter?
   private var digest: Digest?
   private var duration: UInt32?
+  private var announced: UInt64 = 0
   private var received: UInt64 = 0
   /// What has been received, as long as it is small.
   private var body: ByteBuffer?
@@ -105,6 +112,7 @@ final class EntryFetch: AnswerConsumer {
     } else {
       writer = lookup.store.makeWriter(key: lookup.key, digest: OpenSSLDigest())
     }
+    announced = head.contentLength
     beganAt = .now()
     watchProgress()
     return true
@@ -122,14 +130,15 @@ final class EntryFetch: AnswerConsumer {
 
   private func watchProgress() {
     schedule(in: Self.progressInterval) { fetch in
-      let time = NIODeadline.now() - fetch.beganAt
-      if Self.isTooSlow(received: fetch.received, for: time) { fetch.giveUp() } else { fetch.watchProgress() }
+      if fetch.isTooSlow { fetch.giveUp() } else { fetch.watchProgress() }
     }
   }
 
-  private static func isTooSlow(received: UInt64, for time: TimeAmount) -> Bool {
-    let seconds = Double(time.nanoseconds) / 1e9
-    return seconds > progressGrace + Double(received) / leastRate
+  /// Whether a body costs more than making it again: it comes too slowly, or takes longer than tools have patience.
+  private var isTooSlow: Bool {
+    let seconds = Double((NIODeadline.now() - beganAt).nanoseconds) / 1e9
+    let longest = min(Self.longestPatience, max(Self.shortestPatience, Double(announced) / Self.wholeRate))
+    return seconds > Self.progressGrace + Double(received) / Self.leastRate || seconds > longest
   }
 
   func take(_ piece: ByteBuffer) {

@@ -21,7 +21,18 @@ final class PeerDirectory {
     var failures = 0
     var retry: Scheduled<Void>?
     /// The same server is connected at another address.
-    var twin: String?
+    var twin: Server?
+  }
+
+  /// One server of one machine. The instance alone is readable by everybody, and may be claimed by anybody.
+  private struct Server: Equatable {
+    let identifier: PeerIdentifier
+    let instance: String
+
+    init(_ peer: Introduction) {
+      identifier = peer.identifier
+      instance = peer.instance
+    }
   }
 
   /// Addresses that are dialled or waited for.
@@ -90,7 +101,11 @@ final class PeerDirectory {
       return
     }
     if candidates.count >= Self.candidateLimit {
-      guard let victim = candidates.first(where: { links[$0.key]?.peer == nil && $0.value.failures > 0 })?.key else {
+      guard
+        let victim = candidates.first(where: {
+          $0.value.source != .configured && links[$0.key]?.peer == nil && $0.value.failures > 0
+        })?.key
+      else {
         return
       }
       forget(victim)
@@ -147,9 +162,9 @@ final class PeerDirectory {
   /// Whether a peer that has introduced itself is to be kept: not when it is connected at another address already.
   func accept(_ link: PeerLink, _ welcome: PeerClientHandler.Welcome) -> Bool {
     if let end = banned[welcome.peer.identifier], NIODeadline.now() < end { return false }
-    let twin = links.values.first { $0 !== link && $0.peer?.instance == welcome.peer.instance }
+    let twin = links.values.first { $0 !== link && $0.peer.map(Server.init) == Server(welcome.peer) }
     guard twin == nil else {
-      candidates[link.endpoint]?.twin = welcome.peer.instance
+      candidates[link.endpoint]?.twin = Server(welcome.peer)
       return false
     }
     candidates[link.endpoint]?.failures = 0
@@ -165,7 +180,9 @@ final class PeerDirectory {
     retry(link.endpoint)
     // Its other addresses may still be good.
     for (endpoint, candidate) in candidates {
-      guard let twin = candidate.twin, !links.values.contains(where: { $0.peer?.instance == twin }) else { continue }
+      guard let twin = candidate.twin, !links.values.contains(where: { $0.peer.map(Server.init) == twin }) else {
+        continue
+      }
       candidates[endpoint]?.twin = nil
       if endpoint != link.endpoint { retry(endpoint) }
     }
@@ -174,7 +191,9 @@ final class PeerDirectory {
   /// A peer has sent what it did not announce: nothing more is taken from it.
   func ban(_ link: PeerLink) {
     guard let peer = link.peer else { return }
-    banned[peer.identifier] = .now() + Self.banTime
+    let now = NIODeadline.now()
+    banned = banned.filter { $0.value > now }
+    banned[peer.identifier] = now + Self.banTime
     for other in links.values where other.peer?.identifier == peer.identifier { other.end() }
   }
 

@@ -35,7 +35,6 @@ final class SummaryReader: AnswerConsumer {
         completion(.failed)
         return false
       }
-      if isFull { table = FingerprintTable(capacity: Int(count)) }
     case PeerStatus.refused.rawValue where head.contentLength == 0:
       refusal = .refused(isDenied: head["fabrik-consent"] == "denied")
     case PeerStatus.busy.rawValue where head.contentLength == 0: refusal = .busy

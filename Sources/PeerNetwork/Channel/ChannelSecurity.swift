@@ -142,12 +142,14 @@ package final class SecureConnection {
   /// Done only when both ends have the key. A handshake may also end well without it, if the other end shows a
   /// certificate: anybody has one.
   package func handshake() -> Progress {
+    ERR_clear_error()
     let progress = progress(of: SSL_do_handshake(ssl))
     return progress == .done && SSL_session_reused(ssl) != 1 ? .failed : progress
   }
 
   /// Decrypts into `buffer`; the count is 0 unless done.
   package func read(into buffer: UnsafeMutableRawBufferPointer) -> (Progress, count: Int) {
+    ERR_clear_error()
     let count = SSL_read(ssl, buffer.baseAddress, CInt(buffer.count))
     return (progress(of: count), max(0, Int(count)))
   }
@@ -156,6 +158,7 @@ package final class SecureConnection {
   package func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var rest = bytes
     while !rest.isEmpty {
+      ERR_clear_error()
       let count = SSL_write(ssl, rest.baseAddress, CInt(min(rest.count, 1 << 30)))
       guard count > 0 else {
         ERR_clear_error()

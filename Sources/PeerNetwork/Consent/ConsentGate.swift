@@ -5,7 +5,7 @@ import Synchronization
 /// Decides whether a peer is served: by what the user said to its machine identity. Until there is an explicit yes the
 /// answer is no.
 ///
-/// *Once* means a session: from a peer's first request until it has made none for ``sessionGap``. The files of the
+/// *Once* means a session: from a peer's first fetch until it has made none for ``sessionGap``. The files of the
 /// records are looked at with each request, so that what the user says takes effect at once, whoever wrote it down.
 package final class ConsentGate: Sendable {
   package enum Verdict: String, Sendable {
@@ -52,16 +52,20 @@ package final class ConsentGate: Sendable {
   }
 
   /// Decides on one request. One system call, as a rule.
-  package func verdict(on peer: PeerIdentifier, name: String, address: String) -> Verdict {
+  ///
+  /// - Parameter isUse: whether something is to be fetched. Peers that are connected ask all the time what there is; that
+  ///   does not make a session go on, nor begin a new one.
+  package func verdict(on peer: PeerIdentifier, name: String, address: String, isUse: Bool = true) -> Verdict {
     if peer == own { return .allowed }
-    let began = touch(peer)
+    let began = isUse ? touch(peer) : 0
     let record = records.consent(of: peer)
     switch (record?.consent, mode) {
     case (.denied, _): return .denied
     case (_, .alwaysAllow): return .allowed
     case (.always, .notifyOnce): return .allowed
     case (.always, _), (.once, _):
-      if let record, record.since >= began { return .allowed }
+      // An answer is for the session that it was given in, or the one that begins right after it.
+      if let record, began <= record.since || began - record.since < Self.sessionGap { return .allowed }
       // Of an earlier session: the question is open again.
       guard (try? records.setConsent(.pending, of: peer)) != nil else { return .pending }
     case (.pending, _): break
@@ -80,18 +84,23 @@ package final class ConsentGate: Sendable {
         sessions[peer] = session
         return session.began
       }
-      if sessions.count >= Self.sessionLimit, let oldest = sessions.min(by: { $0.value.last < $1.value.last }) {
-        sessions[oldest.key] = nil
-      }
+      makeRoom(&sessions)
       sessions[peer] = Session(began: now, last: now)
       return now
     }
   }
 
+  private func makeRoom(_ sessions: inout [PeerIdentifier: Session]) {
+    guard sessions.count >= Self.sessionLimit else { return }
+    if let oldest = sessions.min(by: { $0.value.last < $1.value.last }) { sessions[oldest.key] = nil }
+  }
+
   private func isToBeAsked(_ peer: PeerIdentifier) -> Bool {
-    sessions.withLock { sessions in
-      guard sessions[peer]?.isAsked == false else { return false }
-      sessions[peer]?.isAsked = true
+    let now = now()
+    return sessions.withLock { sessions in
+      makeRoom(&sessions)
+      guard sessions[peer]?.isAsked != true else { return false }
+      sessions[peer, default: Session(began: now, last: now)].isAsked = true
       return true
     }
   }

@@ -74,8 +74,8 @@ package struct TeamKeys: Sendable {
     return root
   }
 
-  /// What the team's services are marked with on one day: strangers cannot tell which team it is, nor recognise it on
-  /// another day.
+  /// What the team's services are marked with on one day: strangers cannot tell which team it is, nor, by the tag alone,
+  /// recognise it on another day.
   ///
   /// - Parameter day: days since 1970.
   func announcementTag(day: UInt64) -> String {

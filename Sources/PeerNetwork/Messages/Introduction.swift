@@ -9,7 +9,7 @@ package struct Introduction: Sendable, Equatable {
   package let identifier: PeerIdentifier
   /// Random, new with each start of a server: one machine may have several.
   package let instance: String
-  /// As the owner calls the machine; to be taken for what it is, a text from somebody else.
+  /// As the owner calls the machine; cleaned, but a text from somebody else.
   package let name: String
   /// Where the machine itself can be asked; 0: nowhere.
   package let port: UInt16
@@ -51,7 +51,7 @@ package struct Introduction: Sendable, Equatable {
     self.publicKey = publicKey
     self.identifier = identifier
     self.instance = instance
-    name = String(decoding: bytes(Self.nameField)?.prefix(128) ?? [], as: UTF8.self)
+    name = DisplayText.name(String(decoding: bytes(Self.nameField)?.prefix(128) ?? [], as: UTF8.self))
     port = head[Self.portField].flatMap { UInt16($0) } ?? 0
   }
 }

@@ -11,8 +11,9 @@ struct PeerListener {
 
   let service: PeerService
   let group: any EventLoopGroup
-  /// nil: any of this machine's addresses.
-  let addresses: Set<InternetAddress>?
+  /// Those of this machine's addresses that peers are answered at; asked with each connection, since they come and go. nil:
+  /// all.
+  let addresses: (@Sendable () -> Set<InternetAddress>)?
 
   /// Listens on a port of all addresses, IPv6 and IPv4 where there are both.
   ///
@@ -42,10 +43,12 @@ struct PeerListener {
       }
   }
 
-  private static func set(up channel: any Channel, service: PeerService, addresses: Set<InternetAddress>?) throws {
+  private static func set(
+    up channel: any Channel, service: PeerService, addresses: (@Sendable () -> Set<InternetAddress>)?
+  ) throws {
     let remote = channel.remoteAddress?.internetAddress.map { $0.embedded ?? $0 }
     let host = remote.map { "\($0)" } ?? "this machine"
-    guard isServed(remote: remote, local: channel.localAddress?.internetAddress, addresses) else {
+    guard isServed(remote: remote, local: channel.localAddress?.internetAddress, addresses?()) else {
       throw ChannelError.ioOnClosedChannel
     }
     guard service.connections.keep(channel), service.limits.openConnection(from: host) else {

@@ -117,8 +117,13 @@ final class PeerServiceHandler: ChannelInboundHandler {
 
   /// Checks the signature. A wrong one ends the connection; a wrong clock is told ours.
   private func isAuthentic(_ head: MessageHead, _ context: ChannelHandlerContext) -> Bool {
+    guard var checked = signature else {
+      answerAndClose(.unauthenticated, context)
+      return false
+    }
+    defer { signature = checked }
     do throws(RequestSignature.Refusal) {
-      try signature?.verify(head, now: service.member.now())
+      try checked.verify(head, now: service.member.now())
       return true
     } catch {
       if error == .skewed {
@@ -159,12 +164,14 @@ final class PeerServiceHandler: ChannelInboundHandler {
     timeField.merging(["fabrik-version": fabrikVersion, "fabrik-consent": verdict(on: peer).rawValue]) { $1 }
   }
 
-  private func verdict(on peer: Introduction) -> ConsentGate.Verdict {
-    service.consent.verdict(on: peer.identifier, name: peer.name, address: address)
+  private func verdict(on peer: Introduction, isUse: Bool = false) -> ConsentGate.Verdict {
+    service.consent.verdict(on: peer.identifier, name: peer.name, address: address, isUse: isUse)
   }
 
   private func serve(_ target: PeerTarget, to peer: Introduction, _ context: ChannelHandlerContext) {
-    let verdict = verdict(on: peer)
+    var isUse = false
+    if case .entry = target { isUse = true }
+    let verdict = verdict(on: peer, isUse: isUse)
     if target == .status { return write(.answer(.ok, statusFields(for: peer)), context) }
     guard verdict == .allowed else {
       return write(.answer(.refused, ["fabrik-consent": verdict.rawValue]), context)

@@ -23,7 +23,6 @@ final class OwnSummary: Sendable {
 
   private struct Waiter {
     let id: UInt64
-    let since: SummaryGeneration
     let promise: EventLoopPromise<Void>
   }
 
@@ -110,7 +109,7 @@ final class OwnSummary: Sendable {
     let id = UInt64.random(in: 0...UInt64.max)
     let isNew = state.withLock { state in
       guard let since, since.epoch == epoch, since.number == state.generation else { return true }
-      state.waiting.append(Waiter(id: id, since: since, promise: promise))
+      state.waiting.append(Waiter(id: id, promise: promise))
       return false
     }
     if isNew { promise.succeed() }

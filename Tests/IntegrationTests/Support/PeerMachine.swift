@@ -69,6 +69,11 @@ final class PeerMachine {
     }
   }
 
+  deinit {
+    // In good order: a server that is killed leaves its socket in the directory that all users share.
+    try? end()
+  }
+
   /// Ends its server; the store stays.
   func end() throws {
     for process in sandbox.servers() { kill(process, SIGTERM) }

@@ -45,6 +45,11 @@ struct ConsentGateTests {
       return gate.verdict(on: peer, name: "workshop", address: "10.0.0.2")
     }
 
+    /// The verdict on the question what there is.
+    func poll() -> ConsentGate.Verdict {
+      gate.verdict(on: peer, name: "workshop", address: "10.0.0.2", isUse: false)
+    }
+
     /// The user says something, a millisecond later.
     func say(_ consent: Consent, _ peer: PeerIdentifier = peer) throws {
       pass(milliseconds: 1)
@@ -117,6 +122,7 @@ struct ConsentGateTests {
   func alwaysAlways() throws {
     try withBench(.notifyAlways) { bench in
       try bench.say(.always)
+      bench.beginSession()
       #expect(bench.verdict() == .pending, "of an earlier session")
       #expect(bench.asked.count == 1)
       try bench.say(.always)
@@ -224,7 +230,22 @@ struct ConsentGateTests {
         try bench.say(.denied, #require(PeerIdentifier(digits)))
         _ = bench.verdict(try #require(PeerIdentifier(digits)))
       }
+      bench.beginSession()
       #expect(bench.verdict() == .pending, "a forgotten session is over")
+    }
+  }
+
+  @Test("asking what there is neither ends nor prolongs a session")
+  func polling() throws {
+    try withBench(.notifyOnce) { bench in
+      #expect(bench.poll() == .pending)
+      #expect(bench.asked.count == 1, "whoever connects wants something")
+      try bench.say(.once)
+      for _ in 0..<5 {
+        bench.pass(milliseconds: ConsentGate.sessionGap / 4)
+        #expect(bench.poll() == .allowed)
+      }
+      #expect(bench.verdict() == .pending, "nothing was fetched for ten minutes")
     }
   }
 }

@@ -1,3 +1,4 @@
+import PeerRecords
 import SystemSupport
 import TestSupport
 import Testing
@@ -69,23 +70,27 @@ struct IntroductionTests {
       head.fields["fabrik-name"] = value
       head.fields["fabrik-port"] = value
       let peer = try #require(Introduction(head, role: .client, exporter: Self.exporter))
-      #expect(peer.name == "" && peer.port == 0)
+      #expect(peer.name == DisplayText.name("") && peer.port == 0)
     }
   }
 
-  @Test("carries any name through fields of plain text", arguments: ["Mücke", "a\r\nb: c", "机器", "\u{202e}x", ""])
+  @Test(
+    "carries any name through fields of plain text, and cleans it",
+    arguments: ["Mücke", "a\r\nb: c", "机器", "\u{202e}x", "\u{9b}31m", ""])
   func names(name: String) throws {
     let head = try head(name: name)
     #expect(head.fields.values.allSatisfy { $0.utf8.allSatisfy { (33...126).contains($0) } })
-    #expect(Introduction(head, role: .client, exporter: Self.exporter)?.name == name)
+    #expect(Introduction(head, role: .client, exporter: Self.exporter)?.name == DisplayText.name(name))
   }
 
   @Test("cuts a name that is too long, whoever wrote it")
   func longName() throws {
     let name = String(repeating: "n", count: 1000)
-    #expect(Introduction(try head(name: name), role: .client, exporter: Self.exporter)?.name.utf8.count == 128)
+    #expect(
+      Introduction(try head(name: name), role: .client, exporter: Self.exporter)?.name.utf8.count
+        == DisplayText.longestName)
     var head = try head()
     head.fields["fabrik-name"] = Hex.encode([UInt8](repeating: 65, count: 1000))
-    #expect(Introduction(head, role: .client, exporter: Self.exporter)?.name.utf8.count == 128)
+    #expect(Introduction(head, role: .client, exporter: Self.exporter)?.name.utf8.count == DisplayText.longestName)
   }
 }

@@ -14,8 +14,10 @@ extension RealNetwork {
     ) async throws {
       try await withTemporaryDirectory { directory in
         let peer = try await MadePeer(directory, number: 1)
+        var served: (@Sendable () -> Set<InternetAddress>)?
+        if let addresses { served = { addresses } }
         let listener = PeerListener(
-          service: peer.service, group: MultiThreadedEventLoopGroup.singleton, addresses: addresses)
+          service: peer.service, group: MultiThreadedEventLoopGroup.singleton, addresses: served)
         let channel = try await listener.listen(port: 0)
         try await body(channel, peer.service)
         try await channel.close().get()

@@ -284,13 +284,13 @@ struct PeerServiceTests {
 
       #expect(try bench.ask(.summary(since: generation(first.first))).isEmpty, "nothing is new")
       for fingerprint: UInt32 in [1, 2] { bench.service.summary.insert(fingerprint) }
-      bench.pass(.milliseconds(20))
+      bench.pass(.milliseconds(60))
       let second = try bench.takeAnswers()
       #expect(second.map(\.status) == [200] && second[0].body == [1, 0, 0, 0, 2, 0, 0, 0])
       #expect(second[0].head["fabrik-summary"] == "changes")
 
       #expect(try bench.ask(.summary(since: generation(second.first))).isEmpty)
-      bench.pass(PeerServiceHandler.changePatience + .milliseconds(20))
+      bench.pass(PeerServiceHandler.changePatience + .milliseconds(60))
       let third = try bench.takeAnswers()
       #expect(third.map(\.status) == [200] && third[0].body.isEmpty && third[0].head["fabrik-summary"] == "changes")
       #expect(try generation(third.first) == generation(second.first))
@@ -321,7 +321,7 @@ struct PeerServiceTests {
         var result: [Int?] = []
         for target in [PeerTarget.entry(Self.key), .summary(since: nil), .status] {
           try bench.send([bench.signed(.request(target.text))])
-          bench.pass(.milliseconds(20))
+          bench.pass(.milliseconds(60))
           let answers = try bench.takeAnswers()
           result += answers.map(\.status)
           #expect(answers.allSatisfy { $0.status == 200 || $0.body.isEmpty })
@@ -347,7 +347,7 @@ struct PeerServiceTests {
       #expect(try bench.ask(.summary(since: current)).isEmpty)
       try bench.records.setConsent(.denied, of: bench.client.identifier)
       bench.service.summary.insert(1)
-      bench.pass(.milliseconds(20))
+      bench.pass(.milliseconds(60))
       #expect(try bench.takeAnswers().map(\.status) == [403])
     }
   }
