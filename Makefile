@@ -59,7 +59,7 @@ bench: build
 # Between network namespaces.
 bench-lan: build
 	@scripts/install-dependencies test lan
-	python3 Benchmarks/peers.py --ccache $(CURDIR)/.build/tools/ccache
+	python3 Benchmarks/peers.py
 
 check-real: build
 	@scripts/install-dependencies test

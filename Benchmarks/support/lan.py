@@ -93,8 +93,8 @@ class RawFrontEnd:
         return (length, seconds) if head.startswith(b"http/1.1 200") else (None, seconds)
 
 
-def shown(values, unit=1000, text="{:.2f} ms"):
-    """Median and 95th percentile."""
+def shown(values, unit=1000, text="{:.2f} ms", percent=95):
+    """Median and another percentile: of times the 95th, of rates the 5th."""
     values = sorted(values)
-    late = values[min(len(values) - 1, round(0.95 * (len(values) - 1)))]
-    return f"p50 {text.format(measure.median(values) * unit)}, p95 {text.format(late * unit)}"
+    other = values[round(percent / 100 * (len(values) - 1))]
+    return f"p50 {text.format(measure.median(values) * unit)}, p{percent} {text.format(other * unit)}"

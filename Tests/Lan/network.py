@@ -38,8 +38,9 @@ def family(host):
     return socket.AF_INET if host.machine.ipv4 else socket.AF_INET6
 
 
-def ping_pong(asker, answerer, size, count=200):
-    """Seconds from a byte sent to `size` bytes received, over one warm TCP connection; one for each exchange."""
+def ping_pong(asker, answerer, size, count=200, pause=0):
+    """Seconds from a byte sent to `size` bytes received, over one warm TCP connection; one for each exchange.
+    `pause`: seconds between exchanges."""
     times = []
     with answering(answerer, size) as port, asker.connect(answerer.address, port) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -52,6 +53,7 @@ def ping_pong(asker, answerer, size, count=200):
             # The first ones open the congestion window.
             if number >= 10:
                 times.append(time.perf_counter() - begin)
+            time.sleep(pause)
     return times
 
 
