@@ -30,8 +30,9 @@ struct AvahiPublisherTests {
       #expect(await states.next() == .published)
       publisher.stop()
       var seen: [BusMessage] = []
+      // On a busy machine enough time may pass for the question whether the daemon is alive.
       while let call = await calls.next() {
-        seen.append(call)
+        if call.member != "GetState" { seen.append(call) }
         if call.member == "Free" { break }
       }
       #expect(
