@@ -35,6 +35,8 @@ package final class ConsentGate: Sendable {
   private let own: PeerIdentifier
   private let now: @Sendable () -> UInt64
   private let ask: Question
+  /// Milliseconds since 1970.
+  private let started: UInt64
   private let sessions = Mutex<[PeerIdentifier: Session]>([:])
 
   /// - Parameters:
@@ -49,6 +51,7 @@ package final class ConsentGate: Sendable {
     self.own = own
     self.now = now
     self.ask = ask
+    started = now()
   }
 
   /// Decides on one request. One system call, as a rule.
@@ -64,8 +67,11 @@ package final class ConsentGate: Sendable {
     case (_, .alwaysAllow): return .allowed
     case (.always, .notifyOnce): return .allowed
     case (.always, _), (.once, _):
-      // An answer is for the session that it was given in, or the one that begins right after it.
-      if let record, began <= record.since || began - record.since < Self.sessionGap { return .allowed }
+      // An answer is for the session that it was given in, or the one that begins right after it. Sessions end with the
+      // server.
+      if let record, record.since >= started, began <= record.since || began - record.since < Self.sessionGap {
+        return .allowed
+      }
       // Of an earlier session: the question is open again.
       guard (try? records.setConsent(.pending, of: peer)) != nil else { return .pending }
     case (.pending, _): break
