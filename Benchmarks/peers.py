@@ -76,7 +76,7 @@ def builds_of(name, quick):
         for _ in range(QUICK_BUILD_ROUNDS if quick else BUILD_ROUNDS):
             fetched.append(build(clear=True))
             warm.append(build(clear=False))
-        ratio = measure.median(fetched) / measure.median(warm)
+        ratio = measure.paired_ratio(fetched, warm)
         return [
             Row(f"build of {name} from a peer", lan.shown(fetched, 1, "{:.3f} s"),
                 f"{lan.shown(warm, 1, '{:.3f} s')} own warm store (cold {cold.outcome.seconds:.1f} s)",
@@ -140,7 +140,7 @@ def throughput(quick):
             return length / seconds
 
         ours, theirs = measure.interleave(rounds, fetch, lambda: network.throughput(first, second))
-        share = measure.median(ours) / measure.median(theirs)
+        share = measure.paired_ratio(ours, theirs)
         form = {"unit": 1e-6, "text": "{:.1f} MB/s", "percent": 5}
         return [Row("64 MiB from a peer, 1 Gbit/s", lan.shown(ours, **form), f"{lan.shown(theirs, **form)} iperf3",
                     f"{share:.2f}", "≥ 0.9")]
@@ -179,7 +179,7 @@ def misses(quick):
             with_peers, without = (
                 [list(column) for column in zip(*results)]
                 for results in measure.interleave(rounds, lambda: build(ours), lambda: build(alone)))
-            wall, own = (measure.median(with_peers[n]) / measure.median(without[n]) for n in range(2))
+            wall, own = (measure.paired_ratio(with_peers[n], without[n]) for n in range(2))
             rows.append(Row(
                 f"all-miss build with {count} peers, {harmed} of them dead or stalled",
                 f"{lan.shown(with_peers[0], 1, '{:.3f} s')}, CPU {measure.median(with_peers[1]):.2f} s",

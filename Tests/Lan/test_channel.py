@@ -65,7 +65,7 @@ class Relay:
         """Joins a connection to one of its own."""
         record = (bytearray(), bytearray())
         self.recorded.append(record)
-        with client, self.host.connect(*self.target) as server:
+        with contextlib.suppress(ConnectionRefusedError), client, self.host.connect(*self.target) as server:
             back = threading.Thread(target=self.pass_on, args=(server, client, record[1]), daemon=True)
             back.start()
             self.pass_on(client, server, record[0])
