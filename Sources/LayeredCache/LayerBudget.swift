@@ -5,6 +5,8 @@ struct LayerBudget: Sendable, Equatable {
   private static let allowance: Int64 = 1000
   /// What a hit is worth whose compilation time is not known, in milliseconds: little, for a compiler.
   private static let unknownGain: Int64 = 100
+  /// And what it is worth at least, in bytes per millisecond: no compiler or linker writes faster than 20 MB/s.
+  private static let writingRate: UInt64 = 20_000
   /// What one hit may gain, in milliseconds: its duration comes from where the entry came from, and whoever makes it up must
   /// not buy the right to be waited for.
   private static let mostCredit: Int64 = 5000
@@ -30,9 +32,10 @@ struct LayerBudget: Sendable, Equatable {
   /// - Parameters:
   ///   - waited: milliseconds.
   ///   - duration: milliseconds that the tool once took to make what was fetched; nil when not known.
-  mutating func recordHit(waited: Int64, duration: UInt32?) {
+  ///   - bytes: of the body.
+  mutating func recordHit(waited: Int64, duration: UInt32?, bytes: UInt64 = 0) {
     let waited = endWait(waited)
-    let gain = duration.map(Int64.init) ?? Self.unknownGain
+    let gain = duration.map(Int64.init) ?? max(Self.unknownGain, Int64(clamping: bytes / Self.writingRate))
     if gain > waited { gained += min(Self.mostCredit, gain - waited) } else { lost += waited - gain }
   }
 

@@ -51,7 +51,7 @@ package final class StatisticsAccount: Sendable {
     let milliseconds = milliseconds - settling
     budgets.withLock {
       if let hit {
-        $0[layer, default: .init()].recordHit(waited: milliseconds, duration: hit.duration)
+        $0[layer, default: .init()].recordHit(waited: milliseconds, duration: hit.duration, bytes: hit.bytes)
       } else {
         $0[layer, default: .init()].recordMiss(waited: milliseconds)
       }

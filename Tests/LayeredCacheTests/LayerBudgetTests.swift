@@ -62,4 +62,13 @@ struct LayerBudgetTests {
     }
     #expect(budget.isExhausted)
   }
+
+  @Test("large hits of unknown duration that come at the speed of the network are no loss")
+  func large() {
+    var budget = LayerBudget()
+    for _ in 0..<100 { budget.recordHit(waited: 560, duration: nil, bytes: 64 << 20) }
+    #expect(!budget.isExhausted)
+    for _ in 0..<100 { budget.recordHit(waited: 20_000, duration: nil, bytes: 64 << 20) }
+    #expect(budget.isExhausted)
+  }
 }
