@@ -26,6 +26,8 @@ final class PeerServiceHandler: ChannelInboundHandler {
   private static let sendPatience = TimeAmount.seconds(20)
   /// How long a question for changes waits for one; then the answer is that there are none.
   static let changePatience = TimeAmount.seconds(25)
+  /// How long a peer that has not been let in waits for its answer; then it is no.
+  private static let consentPatience = TimeAmount.seconds(6)
   /// How often it is looked whether the user has let a waiting peer in. One system call.
   private static let consentInterval = TimeAmount.milliseconds(200)
   /// Changes within this time are told together.
@@ -177,7 +179,7 @@ final class PeerServiceHandler: ChannelInboundHandler {
     if target == .status { return write(.answer(.ok, statusFields(for: peer)), context) }
     guard verdict == .allowed else {
       if case .summary = target {
-        return awaitConsent(of: peer, until: context.eventLoop.now + Self.changePatience, context)
+        return awaitConsent(of: peer, until: context.eventLoop.now + Self.consentPatience, context)
       }
       return write(.answer(.refused, ["fabrik-consent": verdict.rawValue]), context)
     }
