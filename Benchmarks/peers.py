@@ -54,19 +54,20 @@ def builds_of(name, quick):
         cold = project.build(one, "tree")
         two.eventually_reaches(one)
         trees = itertools.count()
-        rates, identical = [], []
+        rates, identical, fetched_entries = [], [], []
 
         def build(clear):
             if clear:
                 lan.forget_builds(two)
-            two.host.run(["rm", "-rf", f"{two.user.home}/.cache/ccache"], user=two.user)
+            lan.put_away(two, f"{two.user.home}/.cache/ccache")
             tree = f"tree{next(trees)}"
             build = project.build(two, tree)
             identical.append(objects(one, "tree") == objects(two, tree))
-            two.host.run(["rm", "-rf", f"{two.top}/{tree}"], user=two.user)
+            lan.put_away(two, f"{two.top}/{tree}")
             if clear:
                 # The store was empty: what hits there was fetched before.
                 rates.append(build.hits / build.lookups)
+                fetched_entries.append(build.statistics["hits"]["peers"])
             elif build.statistics["hits"]["local"] < build.lookups:
                 raise RuntimeError(f"the warm store missed: {build.statistics}")
             return build.outcome.seconds
@@ -82,6 +83,7 @@ def builds_of(name, quick):
                 f"{lan.shown(warm, 1, '{:.3f} s')} own warm store (cold {cold.outcome.seconds:.1f} s)",
                 f"{ratio:.3f}", "≤ 1.15"),
             Row(f"look-ups of {name} that were hits, least", f"{min(rates):.1%}", aim="≥ 99 %"),
+            Row(f"entries of {name} that came from the peer, least", f"{min(fetched_entries)}"),
             Row(f"builds of {name} with byte-identical objects", f"{sum(identical)} of {len(identical)}", aim="all")]
 
 

@@ -1,8 +1,10 @@
 """Hosts to measure between: the laboratory of Tests/Lan."""
 
 import contextlib
+import itertools
 import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,6 +18,10 @@ from fabrik import SHOWN, object_path  # noqa: E402
 from lan import CONTAINER, Lan, Link  # noqa: E402
 from processes import eventually  # noqa: E402
 
+# Numbers of what was put away.
+AWAY = itertools.count()
+# Bytes; what is not written takes no room.
+IMAGE_SIZE = 16 << 30
 HOMES = tools.REPOSITORY / ".build" / "lan-homes"
 
 
@@ -31,14 +37,24 @@ def require():
 
 @contextlib.contextmanager
 def homes():
-    """A function that makes a directory for a host's homes: on the disk, as a user's are. What a killed benchmark left
-    behind is removed first."""
+    """A function that makes a directory for a host's homes: on ext4, as a user's are, and on one that is new: for some
+    minutes ext4 does not use a removed file's inode again, and looks at all of those for each new file, so that what
+    was done before would show. What a killed benchmark left behind is removed first."""
     HOMES.mkdir(parents=True, exist_ok=True)
     for path in HOMES.iterdir():
-        if not Path("/proc", path.name).exists():
-            shutil.rmtree(path)
+        if not Path("/proc", path.stem).exists():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     top = HOMES / str(os.getpid())
     top.mkdir()
+    image = top.with_suffix(".ext4")
+    with open(image, "wb") as file:
+        file.truncate(IMAGE_SIZE)
+    # Mounts of this process end with it, however that is.
+    mounted = namespaces.has_other_users() and namespaces.keep_mounts_private() and all(
+        subprocess.run(command, capture_output=True).returncode == 0
+        for command in (["mkfs.ext4", "-q", image], ["mount", "-o", "loop", image, top]))
+    if not mounted:
+        tools.progress("no file system of its own can be mounted: what was done on this disk before shows in the figures")
 
     def make(number):
         (top / str(number)).mkdir()
@@ -47,7 +63,10 @@ def homes():
     try:
         yield make
     finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", top])
         shutil.rmtree(top)
+        image.unlink()
 
 
 @contextlib.contextmanager
@@ -61,8 +80,20 @@ def hosts(count, link=Link()):
 
 def forget_builds(fabrik):
     """Empties the user's store and ccache's own cache."""
-    fabrik.run("cache", "clear")
-    fabrik.host.run(["rm", "-rf", f"{fabrik.user.home}/.cache/ccache"], user=fabrik.user)
+    for directory in ("fabrik/v1/entries", "fabrik/v1/blobs", "ccache"):
+        put_away(fabrik, f"{fabrik.user.home}/.cache/{directory}")
+    # The removal of an entry lets the server forget what it holds in memory.
+    with fabrik.front_end() as front_end:
+        front_end.put("to be removed", b"x")
+        front_end.request("DELETE", "to be removed")
+
+
+def put_away(fabrik, directory):
+    """Takes a directory out of the way without removing its files; see `homes`."""
+    name = f"{fabrik.user.home}/away/{next(AWAY)}"
+    fabrik.host.run(
+        ["sh", "-c", f"mkdir -p {fabrik.user.home}/away; [ ! -e {directory} ] || mv {directory} {name}"],
+        user=fabrik.user)
 
 
 class RawFrontEnd:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -36,6 +37,12 @@ def enter_or_become_root():
 
 def has_other_users():
     return "FABRIK_LAN_ONE_USER" not in os.environ
+
+
+def keep_mounts_private():
+    """What is mounted from now on is seen by this process and its children only; false when that is forbidden."""
+    return (LIBC.unshare(CLONE_NEWNS) == 0
+            and subprocess.run(["mount", "--make-rprivate", "/"], capture_output=True).returncode == 0)
 
 
 @contextlib.contextmanager
