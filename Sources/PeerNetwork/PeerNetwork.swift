@@ -151,6 +151,7 @@ package final class PeerNetwork: Sendable {
   /// Listens, looks for peers and dials those that are known. Returns when all of that is under way.
   package func start() async {
     background.start()
+    background.submit { _ in Self.yieldToTools() }
     let port = await listen()
     state.set("port", "\(port)")
     try? await onDirectory { $0.listeningPort = port }
@@ -162,6 +163,12 @@ package final class PeerNetwork: Sendable {
       this.background.submit { if $0 == .active { this.upkeep() } }
     }
     upkeepTask.withLock { $0 = task }
+  }
+
+  /// Lowers the priority of the calling thread: to store what a tool has already got must not take the time of tools.
+  /// (Linux keeps priorities for each thread, whatever POSIX says.)
+  private static func yieldToTools() {
+    _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
   }
 
   private func onDirectory(_ body: @escaping @Sendable (PeerDirectory) -> Void) async throws {

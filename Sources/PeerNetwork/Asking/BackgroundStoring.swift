@@ -6,7 +6,7 @@ import Synchronization
 /// Stores small bodies beside the event loop: the tool has its answer already, and the next question need not wait.
 final class BackgroundStoring: Sendable {
   /// Bodies that wait, of at most 64 KiB each; what is beyond them is stored at once.
-  private static let limit = 64
+  private static let limit = 256
 
   private let pool: NIOThreadPool?
   private let waiting = Atomic<Int>(0)
