@@ -50,6 +50,8 @@ let package = Package(
     .target(name: "CSpawn"),
     .target(name: "CStoreSupport"),
     .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+    // Only libcurl's header is needed to build; the library is loaded when it is needed.
+    .target(name: "CCurl"),
 
     // Libraries, lowest first.
     .target(name: "SystemSupport", dependencies: [system], swiftSettings: strict),
@@ -76,6 +78,13 @@ let package = Package(
         "LayeredCache", "PeerRecords", "SystemSupport", system,
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Upstreams",
+      dependencies: [
+        "CacheStore", "CCurl", "ControlProtocol", "Cryptography", "LayeredCache", "SystemSupport", system,
+        .product(name: "NIOCore", package: "swift-nio"),
       ],
       swiftSettings: strict),
     .target(
@@ -150,6 +159,9 @@ let package = Package(
       of: "PeerNetwork",
       with: "CacheStore", "ChannelSupport", "ControlProtocol", "LayeredCache", "PeerRecords", nio("NIOCore"),
       nio("NIOEmbedded"), nio("NIOPosix")),
+    tests(
+      of: "Upstreams", with: "CacheStore", "ControlProtocol", "Cryptography", "LayeredCache", nio("NIOCore"),
+      nio("NIOPosix")),
     tests(of: "BuildTools", with: "Configuration"),
     tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),
     // The built programs, as a user meets them.

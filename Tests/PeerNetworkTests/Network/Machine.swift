@@ -15,13 +15,13 @@ import Testing
 
 /// A team that no other test is of.
 struct Team: Sendable {
-  let secret: TeamSecret
+  let secret: Secret
   let scope: Scope
   private let root: [UInt8]
 
   init() throws {
     let text = "a secret for tests \(UInt64.random(in: 0...UInt64.max))"
-    secret = TeamSecret(text)
+    secret = Secret(text)
     scope = try #require(TeamKeys.scope(secret: text))
     root = try TeamKeys.root(secret: text)
   }
