@@ -63,7 +63,8 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "PeerRecords", dependencies: ["ControlProtocol", "SystemSupport", system], swiftSettings: strict),
     .target(name: "CacheStore", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
-    .target(name: "Cryptography", dependencies: ["CacheStore", "COpenSSL"], swiftSettings: strict),
+    .target(
+      name: "Cryptography", dependencies: ["CacheStore", "COpenSSL", "SystemSupport", system], swiftSettings: strict),
     .target(
       name: "ChannelSupport", dependencies: ["CacheStore", .product(name: "NIOCore", package: "swift-nio")],
       swiftSettings: strict),
@@ -83,7 +84,8 @@ let package = Package(
     .target(
       name: "Upstreams",
       dependencies: [
-        "CacheStore", "CCurl", "ControlProtocol", "Cryptography", "LayeredCache", "SystemSupport", system,
+        "CacheStore", "CCurl", "ChannelSupport", "ControlProtocol", "Cryptography", "LayeredCache", "SystemSupport",
+        system,
         .product(name: "NIOCore", package: "swift-nio"),
       ],
       swiftSettings: strict),
@@ -96,7 +98,7 @@ let package = Package(
       name: "CacheServer",
       dependencies: [
         "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "CSpawn", "DesktopBus", "FrontEnds",
-        "LayeredCache", "PeerNetwork", "PeerRecords", "SystemSupport", system,
+        "LayeredCache", "PeerNetwork", "PeerRecords", "SystemSupport", "Upstreams", system,
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -157,10 +159,11 @@ let package = Package(
     tests(of: "DesktopBus", with: "notification-service"),
     tests(
       of: "PeerNetwork",
-      with: "CacheStore", "ChannelSupport", "ControlProtocol", "LayeredCache", "PeerRecords", nio("NIOCore"),
-      nio("NIOEmbedded"), nio("NIOPosix")),
+      with: "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "LayeredCache", "PeerRecords",
+      nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix")),
     tests(
-      of: "Upstreams", with: "CacheStore", "ControlProtocol", "Cryptography", "LayeredCache", nio("NIOCore"),
+      of: "Upstreams", with: "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "LayeredCache",
+      nio("NIOCore"),
       nio("NIOPosix")),
     tests(of: "BuildTools", with: "Configuration"),
     tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),

@@ -98,7 +98,9 @@ package struct ExecSession {
         instance: instance, parameters: configuration.serverParameters, program: try ServerStarter.locateProgram(),
         surroundings: .init(environment: environment, paths: paths))
       access = try starter.access(
-        terms: LeaseTerms(linger: configuration.linger.value, usesPeers: options.usesPeers))
+        terms: LeaseTerms(
+          linger: configuration.linger.value, usesPeers: options.usesPeers, usesUpstreams: options.usesUpstreams,
+          surroundings: configuration.upstreams.value.isEmpty ? nil : UpstreamSurroundings(environment: environment)))
     } catch {
       say("no cache for this build: \(error)")
       runUncached()
@@ -213,6 +215,7 @@ package struct ExecSession {
       }
     }
     guard options.verbosity != .quiet else { return }
+    for notice in report.statistics.notices { say(notice) }
     switch configuration.statistics.value {
     case .none: break
     case .json: StandardStream.error.write(line: report.json)

@@ -13,6 +13,9 @@ struct LeaseTerms: Sendable {
   /// How long the server is to stay after the build.
   let linger: Duration
   let usesPeers: Bool
+  let usesUpstreams: Bool
+  /// What upstreams are reached with; nil: there are none.
+  let surroundings: UpstreamSurroundings?
 }
 
 /// This build's hold on the server: as long as the socket is open, the server stays.
@@ -26,6 +29,8 @@ struct LeaseConnection: ~Copyable {
     id = String(UInt64.random(in: 0...UInt64.max), radix: 16)
     var fields = ["pid": String(getpid()), "id": id, "linger": String(terms.linger.inMilliseconds)]
     if !terms.usesPeers { fields["peers"] = "0" }
+    if !terms.usesUpstreams { fields["upstreams"] = "0" }
+    fields.merge(terms.surroundings?.fields ?? [:]) { $1 }
     connection.send(.init(ControlMessage.lease, fields))
   }
 

@@ -8,6 +8,7 @@ import NIOPosix
 import PeerNetwork
 import SystemPackage
 import SystemSupport
+import Upstreams
 
 #if canImport(Glibc)
   import Glibc
@@ -49,13 +50,15 @@ package struct CacheServer: Sendable {
     }
     EndSignals.observe { lifecycle.report(.terminated) }
     let peers = PeerSide(options: options, store: store, transfers: transfers, group: group)
+    let upstreams = makeUpstreams(store: store, transfers: transfers, loop: controlLoop)
     let server = ServerContext(
       cache: LayeredCache(local: store), leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
-      transfers: transfers, workers: workers, peers: peers)
+      transfers: transfers, workers: workers, peers: peers, upstreams: upstreams)
 
     // The launcher takes the absence of `ready` as a sign that no tool has been answered, so its socket comes first.
     try await door.openControl(for: server)
     await peers?.start(for: server.cache)
+    if let upstreams { use(upstreams, in: server.cache, workers: workers) }
     await server.firstLease()
     try await door.openStorageHelper(for: server)
     try await door.openHTTP(for: server)
@@ -66,6 +69,22 @@ package struct CacheServer: Sendable {
     await lifecycle.run()
     watch.cancel()
     await peers?.stop()
+    upstreams?.stop()
+  }
+
+  private func makeUpstreams(store: CacheStore, transfers: ActivityCount, loop: any EventLoop) -> UpstreamGroup? {
+    guard !options.parameters.upstreams.isEmpty, let dataDirectory = options.dataDirectory else { return nil }
+    return UpstreamGroup(
+      .init(
+        settings: options.parameters.upstreams, secret: options.parameters.sealingSecret, store: store,
+        dataDirectory: dataDirectory, transfers: transfers, loop: loop, surroundings: options.surroundings))
+  }
+
+  /// Lookups that come before the upstreams are ready wait for them.
+  private func use(_ upstreams: UpstreamGroup, in cache: LayeredCache, workers: NIOThreadPool) {
+    for layer in upstreams.layers { cache.add(layer) }
+    cache.onStore { upstreams.stored($0) }
+    workers.submit { _ in upstreams.prepare() }
   }
 
   /// The limits are the first build's; a server has a descriptor for each tool that is running.

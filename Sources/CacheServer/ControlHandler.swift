@@ -1,6 +1,7 @@
 import ControlProtocol
 import LayeredCache
 import NIOCore
+import Upstreams
 
 /// One launcher's or command's connection. The lease it opens lasts until the connection ends, however it ends: a
 /// launcher that is killed gives its lease up without a word.
@@ -13,6 +14,8 @@ final class ControlHandler: ChannelInboundHandler {
   private var line: [UInt8] = []
   private var lease: LeaseRegistry.Lease?
   private var isLauncher = true
+  /// Objects of upstreams that had been rejected when the lease began.
+  private var rejectedBefore = 0
 
   /// - Parameter onClose: called when the connection can no longer have a lease.
   init(server: ServerContext, onClose: @escaping @Sendable () -> Void) {
@@ -55,7 +58,7 @@ final class ControlHandler: ChannelInboundHandler {
     switch message.verb {
     case ControlMessage.lease: openLease(message, context)
     case ControlMessage.finish:
-      answer(.init(ControlMessage.statistics, (lease?.account.current ?? LeaseStatistics()).fields), context)
+      answer(.init(ControlMessage.statistics, statistics.fields), context)
       closeLease()
     case ControlMessage.keep:
       server.lifecycle.report(.kept)
@@ -80,13 +83,26 @@ final class ControlHandler: ChannelInboundHandler {
       return context.close(promise: nil)
     }
     let linger = Duration.milliseconds(message["linger"].flatMap { Int64($0) } ?? 0)
-    let account = StatisticsAccount(excluding: message["peers"] == "0" ? [.peers] : [])
+    var excluded: Set<CacheLayerName> = message["peers"] == "0" ? [.peers] : []
+    if message["upstreams"] == "0" { excluded.formUnion([.regional, .s3]) }
+    let account = StatisticsAccount(excluding: excluded)
+    rejectedBefore = server.upstreams?.rejected ?? 0
     let lease = LeaseRegistry.Lease(id: id, process: process, linger: linger, account: account)
     self.lease = lease
     server.leases.open(lease)
     server.lifecycle.report(.leaseOpened)
     server.peers?.buildBegins()
+    server.upstreams?.buildBegins(with: UpstreamSurroundings(fields: message.fields))
     answer(.init(ControlMessage.ready), context)
+  }
+
+  private var statistics: LeaseStatistics {
+    var statistics = lease?.account.current ?? LeaseStatistics()
+    if let upstreams = server.upstreams, lease != nil {
+      statistics.rejected = upstreams.rejected - rejectedBefore
+      statistics.notices = upstreams.takeNotices()
+    }
+    return statistics
   }
 
   private func closeLease() {

@@ -4,6 +4,7 @@ import LayeredCache
 import NIOCore
 import NIOPosix
 import Synchronization
+import Upstreams
 
 #if canImport(Glibc)
   import Glibc
@@ -20,6 +21,8 @@ final class ServerContext: Sendable {
   let recent = RecentBodies()
   /// nil: off.
   let peers: PeerSide?
+  /// nil: there are none.
+  let upstreams: UpstreamGroup?
   private let start = ContinuousClock.now
   private let workers: NIOThreadPool
   private let isCollecting = Atomic<Bool>(false)
@@ -27,7 +30,7 @@ final class ServerContext: Sendable {
 
   init(
     cache: LayeredCache, leases: LeaseRegistry, lifecycle: ServerLifecycle, transfers: ActivityCount,
-    workers: NIOThreadPool, peers: PeerSide?
+    workers: NIOThreadPool, peers: PeerSide?, upstreams: UpstreamGroup?
   ) {
     self.cache = cache
     self.leases = leases
@@ -35,6 +38,7 @@ final class ServerContext: Sendable {
     self.transfers = transfers
     self.workers = workers
     self.peers = peers
+    self.upstreams = upstreams
   }
 
   var status: ServerStatus {

@@ -1,3 +1,4 @@
+package import ControlProtocol
 package import SystemPackage
 
 /// The values that one source (a file, the environment, the flags) gives, each checked, all optional.
@@ -9,6 +10,7 @@ package struct ConfigurationLayer: Sendable {
   package var statisticsFile: Setting<FilePath>?
   package var tools: [String: Setting<Bool>] = [:]
   package var peers = PeerLayer()
+  package var upstreams: Setting<[UpstreamSettings]>?
 
   package init() {}
 
@@ -45,6 +47,22 @@ package struct ConfigurationLayer: Sendable {
       for item in text.split(separator: ",") { try setTool(item, from: place, knownTools: knownTools) }
     default: break
     }
+  }
+
+  /// Takes over the URLs of ``UpstreamKey/variable``. Throws what is wrong with them.
+  mutating func setUpstreams(to text: String, from place: ConfigurationError.Place) throws(ConfigurationError) {
+    var list: [UpstreamSettings] = []
+    for item in text.split(separator: ",") {
+      var settings = UpstreamSettings(url: "")
+      if let flaw = settings.set(.url, to: String(item), relativeTo: "/") {
+        throw ConfigurationError(place, "an upstream's url \(flaw)")
+      }
+      list.append(settings)
+    }
+    guard list.count <= UpstreamSettings.mostUpstreams else {
+      throw ConfigurationError(place, "at most \(UpstreamSettings.mostUpstreams) upstreams are asked")
+    }
+    upstreams = Setting(list, from: place)
   }
 
   /// Smaller than one ordinary object file, a cache would only cost time.

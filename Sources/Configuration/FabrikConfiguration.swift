@@ -1,3 +1,4 @@
+package import ControlProtocol
 package import SystemPackage
 package import SystemSupport
 
@@ -12,6 +13,8 @@ package struct FabrikConfiguration: Sendable {
   /// Only what was said; a tool that is absent is on.
   package let tools: [String: Setting<Bool>]
   package let peers: PeerConfiguration
+  /// In the order in which they are asked.
+  package let upstreams: Setting<[UpstreamSettings]>
 
   /// - Parameter layers: the strongest first.
   package init(layers: [ConfigurationLayer], paths: StandardPaths, environment: Environment) {
@@ -25,6 +28,7 @@ package struct FabrikConfiguration: Sendable {
     let file = layers.lazy.compactMap(\.statisticsFile).first
     statisticsFile = Setting(file?.value, from: file?.place)
     peers = PeerConfiguration(layers: layers.map(\.peers))
+    upstreams = layers.lazy.compactMap(\.upstreams).first ?? Setting([])
     tools = layers.reversed().reduce(into: [:]) { all, layer in all.merge(layer.tools) { $1 } }
   }
 

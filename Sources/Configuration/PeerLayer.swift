@@ -61,7 +61,8 @@ package struct PeerLayer: Sendable {
     }
   }
 
-  private static let switches = [
+  /// How a switch may be written.
+  static let switches = [
     "true": true, "on": true, "yes": true, "1": true, "false": false, "off": false, "no": false, "0": false,
   ]
 

@@ -41,6 +41,11 @@ package struct LeaseStatistics: Sendable, Equatable {
   /// By the peer's identifier.
   package var peers: [String: Peer] = [:]
 
+  /// Objects of upstreams that were not what they should have been.
+  package var rejected = 0
+  /// What went wrong beyond this machine and has not been said yet, a line for each.
+  package var notices: [String] = []
+
   package init() {}
 
   package var hitCount: Int { hits.values.reduce(0, +) }
@@ -59,6 +64,8 @@ extension LeaseStatistics {
       "lookups": String(lookups), "stored": String(stored), "stored.bytes": String(storedBytes),
       "saved": String(savedMilliseconds), "waited": String(waitedMilliseconds),
     ]
+    if rejected > 0 { fields["rejected"] = String(rejected) }
+    for (number, notice) in notices.enumerated() { fields["notice.\(number)"] = notice }
     for (layer, count) in hits { fields["hits.\(layer.rawValue)"] = String(count) }
     for (layer, count) in bytes { fields["bytes.\(layer.rawValue)"] = String(count) }
     for (name, tool) in tools { fields["tool.\(name)"] = "\(tool.lookups):\(tool.hits)" }
@@ -75,6 +82,8 @@ extension LeaseStatistics {
     storedBytes = number("stored.bytes")
     savedMilliseconds = number("saved")
     waitedMilliseconds = number("waited")
+    rejected = number("rejected")
+    while let notice = fields["notice.\(notices.count)"] { notices.append(notice) }
     for layer in CacheLayerName.allCases {
       if fields["hits.\(layer.rawValue)"] != nil { hits[layer] = number("hits.\(layer.rawValue)") }
       if fields["bytes.\(layer.rawValue)"] != nil { bytes[layer] = number("bytes.\(layer.rawValue)") }

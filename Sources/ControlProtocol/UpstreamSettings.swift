@@ -57,3 +57,37 @@ package struct UpstreamSettings: Sendable, Equatable {
 
   package var layer: CacheLayerName { kind == .s3 ? .s3 : .regional }
 }
+
+extension UpstreamSettings {
+  /// The fields of a ``ServerConfiguration``'s message: `upstream.0.url`, `upstream.0.timeout`, …
+  package static func fields(of list: [UpstreamSettings]) -> [String: String] {
+    var fields: [String: String] = [:]
+    for (number, settings) in list.enumerated() {
+      for (name, value) in settings.fields { fields["upstream.\(number).\(name)"] = value }
+    }
+    return fields
+  }
+
+  private var fields: [(String, String?)] {
+    [
+      ("url", url), ("read_only", isReadOnly ? "1" : nil), ("timeout", String(timeout)),
+      ("ca_file", authorityFile?.string), ("token", token?.text), ("layout", layout.rawValue), ("region", region),
+      ("endpoint", endpoint), ("profile", profile),
+    ]
+  }
+
+  package static func list(fields: [String: String]) -> [UpstreamSettings] {
+    var list: [UpstreamSettings] = []
+    while let url = fields["upstream.\(list.count).url"] {
+      func value(_ name: String) -> String? { fields["upstream.\(list.count).\(name)"] }
+      list.append(
+        UpstreamSettings(
+          url: url, isReadOnly: value("read_only") == "1",
+          timeout: value("timeout").flatMap { Int($0) } ?? defaultTimeout,
+          authorityFile: value("ca_file").map { FilePath($0) }, token: value("token").map { Secret($0) },
+          layout: value("layout").flatMap(Layout.init(rawValue:)) ?? .plain, region: value("region"),
+          endpoint: value("endpoint"), profile: value("profile")))
+    }
+    return list
+  }
+}

@@ -16,7 +16,11 @@ package protocol CacheLayer: Sendable {
   func settling(on loop: any EventLoop) -> EventLoopFuture<Void>?
 
   /// Fetches an entry into the local store. Never fails; nil is a miss.
-  func fetch(_ key: CacheKey, into store: CacheStore, on loop: any EventLoop) -> EventLoopFuture<FetchedEntry?>
+  ///
+  /// - Parameter patience: how long the build may still wait for the beginning of an answer.
+  func fetch(
+    _ key: CacheKey, into store: CacheStore, within patience: TimeAmount, on loop: any EventLoop
+  ) -> EventLoopFuture<FetchedEntry?>
 }
 
 /// A peer, as statistics name it.
@@ -55,5 +59,20 @@ package struct FetchedEntry: Sendable, Equatable {
     self.size = size
     self.duration = duration
     self.body = body
+  }
+}
+
+/// An entry that has come into the local store.
+package struct StoreEvent: Sendable, Equatable {
+  package let key: CacheKey
+  /// The layer it was fetched from; nil: a tool made it.
+  package let source: CacheLayerName?
+  /// Layers that the build it was made by does without.
+  package let excluded: Set<CacheLayerName>
+
+  package init(key: CacheKey, source: CacheLayerName? = nil, excluded: Set<CacheLayerName> = []) {
+    self.key = key
+    self.source = source
+    self.excluded = excluded
   }
 }

@@ -16,7 +16,10 @@ struct LayerBudget: Sendable, Equatable {
   /// Questions whose answers are awaited. A build with many jobs loses the time once, not for each of them.
   private var waiting: Int64 = 0
 
-  var isExhausted: Bool { lost > Self.allowance + gained / 4 }
+  var isExhausted: Bool { rest < 0 }
+
+  /// Milliseconds that may still be lost.
+  var rest: Int64 { Self.allowance + gained / 4 - lost }
 
   /// A tool begins to wait. The end is recorded as a hit or a miss.
   mutating func beginWait() {

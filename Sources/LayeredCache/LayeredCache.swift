@@ -21,25 +21,27 @@ package final class LayeredCache: Sendable {
   }
 
   /// Tells other machines of what has been stored here.
-  private let observer = Mutex<StoreObserver?>(nil)
+  private let observers = Mutex<[StoreObserver]>([])
 
   /// A closure by itself would be wrapped in one more thunk each time it is taken out of the mutex.
   private struct StoreObserver: Sendable {
-    let body: @Sendable (CacheKey) -> Void
+    let body: @Sendable (StoreEvent) -> Void
   }
 
   package init(local: CacheStore) {
     self.local = local
   }
 
-  /// Adds a layer behind those that are there.
+  /// Adds a layer at its place: behind those that are nearer or as near.
   package func add(_ layer: any CacheLayer) {
-    remote.withLock { $0.append(layer) }
+    remote.withLock { layers in
+      layers.insert(layer, at: layers.firstIndex { $0.name > layer.name } ?? layers.endIndex)
+    }
   }
 
-  /// Calls `body` with the key of each entry that is stored from now on.
-  package func onStore(_ body: @escaping @Sendable (CacheKey) -> Void) {
-    observer.withLock { $0 = StoreObserver(body: body) }
+  /// Calls `body` for each entry that is stored from now on.
+  package func onStore(_ body: @escaping @Sendable (StoreEvent) -> Void) {
+    observers.withLock { $0.append(StoreObserver(body: body)) }
   }
 
   /// Looks a key up in the local store for a tool. A hit is counted; a miss is not, since other layers may have it.
@@ -80,7 +82,9 @@ package final class LayeredCache: Sendable {
     return settled.flatMap { () -> EventLoopFuture<(FetchedEntry?, settling: Int64)> in
       let settling = Self.milliseconds(since: begin)
       guard layer.mayHold(key) else { return loop.makeSucceededFuture((nil, settling)) }
-      return self.fetchOnce(key, from: layer, on: loop).map { ($0, settling) }
+      return self.fetchOnce(key, from: layer, within: account.patience(for: layer.name), on: loop).map {
+        ($0, settling)
+      }
     }.flatMap { fetched, settling in
       let waited = Self.milliseconds(since: begin)
       guard let fetched else {
@@ -98,7 +102,7 @@ package final class LayeredCache: Sendable {
 
   /// One request for a key, however many tools ask for it at the same time.
   private func fetchOnce(
-    _ key: CacheKey, from layer: any CacheLayer, on loop: any EventLoop
+    _ key: CacheKey, from layer: any CacheLayer, within patience: TimeAmount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?> {
     let promise = loop.makePromise(of: FetchedEntry?.self)
     let flight = Flight(key: key, layer: layer.name)
@@ -111,17 +115,17 @@ package final class LayeredCache: Sendable {
       promise.succeed(nil)
       return running.hop(to: loop)
     }
-    layer.fetch(key, into: local, on: loop).whenComplete { result in
+    layer.fetch(key, into: local, within: patience, on: loop).whenComplete { result in
       _ = self.flights.withLock { $0.removeValue(forKey: flight) }
       let fetched = (try? result.get()) ?? nil
-      if fetched != nil { self.report(key) }
+      if let fetched { self.report(StoreEvent(key: key, source: fetched.layer)) }
       promise.succeed(fetched)
     }
     return promise.futureResult
   }
 
-  private func report(_ key: CacheKey) {
-    observer.withLock { $0 }?.body(key)
+  private func report(_ event: StoreEvent) {
+    for observer in observers.withLock({ $0 }) { observer.body(event) }
   }
 
   /// Ends a lookup that the local store could not answer: counts it, and hands out what was fetched.
@@ -166,7 +170,7 @@ package final class LayeredCache: Sendable {
   package func record(_ outcome: EntryWriter.Outcome, of key: CacheKey, for account: StatisticsAccount?) {
     guard case .stored(let bytes) = outcome else { return }
     account?.recordStored(bytes: bytes)
-    report(key)
+    report(StoreEvent(key: key, excluded: account?.excluded ?? []))
   }
 
   /// Whether the local store has outgrown its limit.

@@ -1,4 +1,5 @@
 package import ControlProtocol
+import NIOCore
 import Synchronization
 
 /// The counts of one lease, written by all connections of its tools.
@@ -23,7 +24,7 @@ package final class StatisticsAccount: Sendable {
   private let statistics = Mutex(LeaseStatistics())
   private let budgets = Mutex<[CacheLayerName: LayerBudget]>([:])
   /// Layers that this build does not want.
-  private let excluded: Set<CacheLayerName>
+  let excluded: Set<CacheLayerName>
 
   package init(excluding excluded: Set<CacheLayerName> = []) {
     self.excluded = excluded
@@ -32,6 +33,11 @@ package final class StatisticsAccount: Sendable {
   /// Whether this build may still wait for a layer.
   func admits(_ layer: CacheLayerName) -> Bool {
     !excluded.contains(layer) && budgets.withLock { $0[layer]?.isExhausted != true }
+  }
+
+  /// How long a tool of this build may wait for a layer.
+  func patience(for layer: CacheLayerName) -> TimeAmount {
+    .milliseconds(max(0, budgets.withLock { $0[layer, default: .init()].rest }))
   }
 
   /// A tool begins to wait for a layer; ``recordWait(for:milliseconds:settling:hit:)`` must follow.

@@ -50,7 +50,9 @@ final class FakeLayer: CacheLayer {
     isSettled.withLock { $0 } ? nil : settled?.hop(to: loop)
   }
 
-  func fetch(_ key: CacheKey, into store: CacheStore, on loop: any EventLoop) -> EventLoopFuture<FetchedEntry?> {
+  func fetch(
+    _ key: CacheKey, into store: CacheStore, within patience: TimeAmount, on loop: any EventLoop
+  ) -> EventLoopFuture<FetchedEntry?> {
     let gate = loop.makePromise(of: Void.self)
     state.withLock {
       $0.questions.append(key)

@@ -37,16 +37,3 @@ final class BackgroundStoring: Sendable {
     }
   }
 }
-
-/// A digest that has been computed before.
-private final class KnownDigest: DigestComputing {
-  private let digest: Digest
-
-  init(_ digest: Digest) {
-    self.digest = digest
-  }
-
-  func update(_ bytes: UnsafeRawBufferPointer) {}
-
-  func finish() -> Digest? { digest }
-}

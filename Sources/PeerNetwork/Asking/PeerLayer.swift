@@ -38,7 +38,7 @@ package final class PeerLayer: CacheLayer {
   }
 
   package func fetch(
-    _ key: CacheKey, into store: CacheStore, on loop: any EventLoop
+    _ key: CacheKey, into store: CacheStore, within patience: TimeAmount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?> {
     // The tool's connection is on the same loop more often than not.
     if own.inEventLoop { return lookUp(key, store).hop(to: loop) }

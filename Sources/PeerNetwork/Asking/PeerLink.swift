@@ -1,3 +1,4 @@
+import LayeredCache
 import NIOCore
 import PeerRecords
 

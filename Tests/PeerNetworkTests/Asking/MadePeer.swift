@@ -1,6 +1,7 @@
 import CacheStore
 import ChannelSupport
 import ControlProtocol
+import Cryptography
 import LayeredCache
 import NIOCore
 import NIOPosix

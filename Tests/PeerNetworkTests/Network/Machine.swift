@@ -1,6 +1,7 @@
 import CacheStore
 import ChannelSupport
 import ControlProtocol
+import Cryptography
 import LayeredCache
 import NIOCore
 import NIOPosix
@@ -73,7 +74,7 @@ final class Machine: Sendable {
     self.questions = questions
     cache.add(network.layer)
     let network = network
-    cache.onStore { network.stored($0) }
+    cache.onStore { network.stored($0.key) }
     await network.start()
   }
 

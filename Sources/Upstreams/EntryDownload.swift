@@ -1,0 +1,125 @@
+import CacheStore
+import ControlProtocol
+import LayeredCache
+import NIOCore
+import Synchronization
+
+/// Fetches one entry into the local store.
+final class EntryDownload: StoreExchange, @unchecked Sendable {
+  /// A body must come at this rate, in bytes per second, once ``grace`` seconds are over: a slow line that many share
+  /// is still faster than a compiler.
+  private static let leastRate = 50_000.0
+  private static let grace = 2.0
+  /// A whole body must have come within so many seconds, if it is not known to have taken longer to make.
+  private static let longest = 8.0
+  private static let longestOfAll = 60.0
+
+  private let local: CacheStore
+  private let key: CacheKey
+  private let reader: EnvelopeReader
+  private let answer: Answer
+  private var flaw: Envelope.Flaw?
+
+  /// Where the answer goes: once, from whichever thread is first.
+  final class Answer: Sendable {
+    let promise: EventLoopPromise<FetchedEntry?>
+    private let isGiven = Atomic<Bool>(false)
+    /// Whether an answer is on its way, which is worth waiting for.
+    let hasBegun = Atomic<Bool>(false)
+
+    init(promise: EventLoopPromise<FetchedEntry?>) {
+      self.promise = promise
+    }
+
+    func give(_ entry: FetchedEntry?) {
+      if !isGiven.exchange(true, ordering: .relaxed) { promise.succeed(entry) }
+    }
+  }
+
+  init(
+    _ key: CacheKey, of upstream: Upstream, equipment: Equipment, urgency: TransferEngine.Urgency,
+    into local: CacheStore,
+    answer: Answer
+  ) {
+    self.key = key
+    self.local = local
+    self.answer = answer
+    reader = EnvelopeReader(
+      key: key, sealingKey: equipment.sealingKey, store: local, bodyLimit: FetchedEntry.bodyLimit)
+    super.init(
+      .get, ObjectName(scope: equipment.scope, key: key), of: upstream, engine: equipment.engine, urgency: urgency)
+  }
+
+  /// The first connection takes several round trips, and a store may be slow at times: what is learned shortens the
+  /// wait only within reason.
+  override var patience: Int {
+    min(upstream.settings.timeout, max(500, Int(upstream.health.patience.nanoseconds / 1_000_000)))
+  }
+
+  override func accept(_ head: AnswerHead) -> Bool {
+    if let latency { upstream.health.recordLatency(latency) }
+    answer.hasBegun.store(true, ordering: .relaxed)
+    // An object larger than the whole cache cannot be taken in.
+    return (head.contentLength ?? 0) <= local.maxSize
+  }
+
+  override func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    do {
+      try reader.take(bytes)
+      return true
+    } catch {
+      flaw = error
+      return false
+    }
+  }
+
+  override func isTooSlow(received: UInt64, since head: NIODeadline) -> Bool {
+    let seconds = Double((NIODeadline.now() - head).nanoseconds) / 1e9
+    let made = reader.envelope?.duration.map { Double($0) / 1000 } ?? 0
+    return seconds > Self.grace + Double(received) / Self.leastRate
+      || seconds > min(Self.longestOfAll, max(Self.longest, made))
+  }
+
+  override func complete(_ outcome: Outcome) {
+    if let flaw { return reject(flaw) }
+    switch outcome {
+    case .done: finish()
+    case .absent:
+      upstream.health.recordSuccess(.reading)
+      upstream.misses.insert(key)
+      answer.give(nil)
+    case .problem(let problem):
+      upstream.health.record(problem, .reading)
+      answer.give(nil)
+    case .nothing:
+      upstream.health.recordNothing(.reading)
+      answer.give(nil)
+    }
+  }
+
+  private func finish() {
+    do {
+      guard let entry = try reader.finish(origin: upstream.origin) else {
+        upstream.health.recordSuccess(.reading)
+        return answer.give(nil)
+      }
+      upstream.health.recordSuccess(.reading)
+      let envelope = entry.envelope
+      // The tool gets its answer first: to store it takes as long again.
+      answer.give(
+        FetchedEntry(layer: upstream.name, size: envelope.size, duration: envelope.duration, body: entry.body))
+      guard let body = entry.body else { return }
+      let writer = local.makeWriter(key: key, digest: KnownDigest(envelope.digest))
+      body.withUnsafeReadableBytes { writer.write($0) }
+      _ = writer.commit(duration: envelope.duration, origin: upstream.origin, mode: .keepFirst)
+    } catch {
+      reject(error)
+    }
+  }
+
+  private func reject(_ flaw: Envelope.Flaw) {
+    upstream.health.recordRejection(flaw)
+    upstream.misses.insert(key)
+    answer.give(nil)
+  }
+}

@@ -1,0 +1,42 @@
+/// What a kind of store wants in a request, and what its answers mean. Called on the engine's thread.
+protocol ObjectStore: Sendable {
+  /// The first request for an object.
+  ///
+  /// - Parameter now: seconds since 1970.
+  func request(_ method: UpstreamRequest.Method, _ name: ObjectName, now: Int64) -> UpstreamRequest
+
+  /// What an answer that is not a success means; nil: there is no such object.
+  ///
+  /// - Parameter body: its beginning, of at most ``StoreAnswer/bodyLimit`` bytes.
+  func problem(_ answer: StoreAnswer, method: UpstreamRequest.Method) -> UpstreamProblem?
+
+  /// Learns from an answer: other credentials, the store's clock. True: the same request should be made once more.
+  func learn(from answer: StoreAnswer) -> Bool
+}
+
+/// An answer that is not a success.
+struct StoreAnswer: Sendable {
+  /// Bytes of a body that are looked at.
+  static let bodyLimit = 8192
+
+  let head: AnswerHead
+  let body: [UInt8]
+  /// Where the answer says the object is, as an absolute URL.
+  var status: Int { head.status }
+}
+
+/// What is wrong with a store, for the user and for what is done about it.
+struct UpstreamProblem: Sendable, Equatable {
+  enum Kind: Sendable, Equatable {
+    /// It may be over with the next request.
+    case passing
+    /// Until somebody changes something: there is no use in asking for every object.
+    case lasting
+    /// Of this object alone.
+    case ofObject
+  }
+
+  let kind: Kind
+  /// What is wrong and what to do: `refuses the credentials (403): check …`.
+  let text: String
+}
