@@ -73,7 +73,13 @@ final class ControlHandler: ChannelInboundHandler {
       answer(.init(ControlMessage.status, server.status.fields), context)
     case ControlMessage.peers:
       becomeCommand()
-      answerWithPeers(context)
+      let server = server
+      answerWithAll(context) { await server.peers?.report().map(\.message) ?? [] }
+    case ControlMessage.check:
+      becomeCommand()
+      let surroundings = UpstreamSurroundings(fields: message.fields)
+      let server = server
+      answerWithAll(context) { await server.upstreams?.check(with: surroundings).map(\.message) ?? [] }
     default: context.close(promise: nil)
     }
   }
@@ -112,12 +118,14 @@ final class ControlHandler: ChannelInboundHandler {
     server.lifecycle.report(.leaseClosed(linger: lease.linger, remaining: server.leases.count))
   }
 
-  private func answerWithPeers(_ context: ChannelHandlerContext) {
+  /// Answers with what takes a while to find out, and an `end`.
+  private func answerWithAll(
+    _ context: ChannelHandlerContext, _ messages: @escaping @Sendable () async -> [ControlMessage]
+  ) {
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    let server = server
-    context.eventLoop.makeFutureWithTask { await server.peers?.report() ?? [] }.whenSuccess { peers in
+    context.eventLoop.makeFutureWithTask(messages).whenSuccess { messages in
       let (handler, context) = this.value
-      for message in peers.map(\.message) + [ControlMessage(ControlMessage.end)] { handler.answer(message, context) }
+      for message in messages + [ControlMessage(ControlMessage.end)] { handler.answer(message, context) }
     }
   }
 

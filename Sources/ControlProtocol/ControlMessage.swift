@@ -37,6 +37,10 @@ package struct ControlMessage: Sendable, Equatable {
   package static let peers = "peers"
   package static let peer = "peer"
   package static let end = "end"
+  /// Asks for a real round trip to each upstream, with the ``UpstreamSurroundings`` of whoever asks; the answer is an
+  /// `upstream` for each, with ``UpstreamReport``, and an `end`.
+  package static let check = "check"
+  package static let upstream = "upstream"
 
   package subscript(name: String) -> String? { fields[name] }
 

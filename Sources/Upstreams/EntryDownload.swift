@@ -19,6 +19,8 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   private let reader: EnvelopeReader
   private let answer: Answer
   private var flaw: Envelope.Flaw?
+  /// What has come of an `ActionResult`; nil: the object itself is awaited.
+  private var actionResult: [UInt8]?
 
   /// Where the answer goes: once, from whichever thread is first.
   final class Answer: Sendable {
@@ -44,6 +46,7 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
     self.key = key
     self.local = local
     self.answer = answer
+    actionResult = upstream.store.isBazel ? [] : nil
     reader = EnvelopeReader(
       key: key, sealingKey: equipment.sealingKey, store: local, bodyLimit: FetchedEntry.bodyLimit)
     super.init(
@@ -64,6 +67,18 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   }
 
   override func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    if let known = actionResult {
+      guard known.count + bytes.count <= BazelLayout.resultLimit else {
+        flaw = .foreign
+        return false
+      }
+      actionResult = known + bytes
+      return true
+    }
+    return takeObject(bytes)
+  }
+
+  private func takeObject(_ bytes: UnsafeRawBufferPointer) -> Bool {
     do {
       try reader.take(bytes)
       return true
@@ -83,7 +98,10 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   override func complete(_ outcome: Outcome) {
     if let flaw { return reject(flaw) }
     switch outcome {
-    case .done: finish()
+    case .done:
+      guard let result = actionResult else { return finish() }
+      actionResult = nil
+      finish(actionResult: result)
     case .absent:
       upstream.health.recordSuccess(.reading)
       upstream.misses.insert(key)
@@ -114,6 +132,18 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
       _ = writer.commit(duration: envelope.duration, origin: upstream.origin, mode: .keepFirst)
     } catch {
       reject(error)
+    }
+  }
+
+  private func finish(actionResult: [UInt8]) {
+    switch BazelLayout.decode(actionResult) {
+    case .inline(let bytes):
+      guard bytes.withUnsafeBytes(takeObject) else { return reject(flaw ?? .foreign) }
+      finish()
+    case .blob(let digest, _):
+      guard let url = upstream.store.blobURL(digest) else { return reject(.foreign) }
+      proceed(to: url)
+    case nil: reject(.foreign)
     }
   }
 

@@ -1,9 +1,17 @@
+import CacheStore
+
 /// What a kind of store wants in a request, and what its answers mean. Called on the engine's thread.
 protocol ObjectStore: Sendable {
   /// The first request for an object.
   ///
   /// - Parameter now: seconds since 1970.
   func request(_ method: UpstreamRequest.Method, _ name: ObjectName, now: Int64) -> UpstreamRequest
+
+  /// Whether objects are kept as ``BazelLayout`` has it, so that `request` is about an `ActionResult`.
+  var isBazel: Bool { get }
+
+  /// Where a blob is, for ``isBazel``.
+  func blobURL(_ digest: Digest) -> String?
 
   /// What an answer that is not a success means; nil: there is no such object.
   ///
@@ -14,6 +22,11 @@ protocol ObjectStore: Sendable {
   func learn(from answer: StoreAnswer) -> Bool
 }
 
+extension ObjectStore {
+  var isBazel: Bool { false }
+  func blobURL(_ digest: Digest) -> String? { nil }
+}
+
 /// An answer that is not a success.
 struct StoreAnswer: Sendable {
   /// Bytes of a body that are looked at.
@@ -21,7 +34,6 @@ struct StoreAnswer: Sendable {
 
   let head: AnswerHead
   let body: [UInt8]
-  /// Where the answer says the object is, as an absolute URL.
   var status: Int { head.status }
 }
 

@@ -31,7 +31,8 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
   private let method: UpstreamRequest.Method
   private let name: ObjectName
   private let urgency: TransferEngine.Urgency
-  private var url: String?
+  /// Where the request goes; nil: to the URL of the object's name.
+  final var target: String?
   private var redirections = 0
   private var hasLearned = false
   private var head = AnswerHead()
@@ -67,7 +68,7 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
     other = []
     begin = .now()
     var request = upstream.store.request(method, name, now: Self.secondsSince1970)
-    if let url { request.url = url }
+    if let target { request.url = target }
     return Transfer(
       request, options: upstream.connectionOptions, patience: patience, upload: upload.body, consumer: self)
   }
@@ -95,6 +96,15 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
   }
   /// The end. Called once.
   func complete(_ outcome: Outcome) {}
+
+  /// Makes the same kind of request for another URL; ``complete(_:)`` is called once more.
+  ///
+  /// - Parameter url: nil: that of the object's name.
+  func proceed(to url: String?) {
+    target = url
+    redirections = 0
+    start()
+  }
 
   // MARK: - TransferConsumer
 
@@ -131,11 +141,11 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
   private func redirect(_ answer: StoreAnswer) -> Bool {
     guard (300..<400).contains(answer.status), method == .get, redirections < Self.mostRedirections,
       let location = answer.head.fields["location"],
-      let from = url ?? Optional(upstream.store.request(method, name, now: Self.secondsSince1970).url),
+      let from = target ?? Optional(upstream.store.request(method, name, now: Self.secondsSince1970).url),
       let target = URLText.redirection(from: from, to: location)
     else { return false }
     redirections += 1
-    url = target
+    self.target = target
     start()
     return true
   }

@@ -101,6 +101,25 @@ package final class UpstreamGroup: Sendable {
     }
   }
 
+  /// Tries all of them out, one after the other: takes as long as they do.
+  ///
+  /// - Parameter surroundings: of whoever asks.
+  package func check(with surroundings: UpstreamSurroundings) async -> [UpstreamReport] {
+    self.surroundings.value = surroundings
+    try? await supply.settling(on: parameters.loop)?.get()
+    var reports: [UpstreamReport] = []
+    for member in members {
+      guard let equipment = supply.equipment else {
+        let reason = UpstreamReport.Right.problem(supply.failure ?? "not ready")
+        reports.append(.init(url: member.upstream.url, layer: member.upstream.name, reading: reason, writing: reason))
+        continue
+      }
+      let check = UpstreamCheck(upstream: member.upstream, equipment: equipment, store: parameters.store)
+      reports.append(await check.run(waiting: member.uploads?.count))
+    }
+    return reports
+  }
+
   /// What went wrong and was not said yet, a line for each.
   package func takeNotices() -> [String] {
     var lines = members.flatMap { $0.upstream.health.takeUnsaid() }

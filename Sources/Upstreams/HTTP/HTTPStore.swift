@@ -1,3 +1,4 @@
+import CacheStore
 import ControlProtocol
 import SystemSupport
 
@@ -6,14 +7,16 @@ struct HTTPStore: ObjectStore {
   /// Without a slash at its end.
   private let base: String
   private let token: Secret?
+  let isBazel: Bool
 
   init(_ settings: UpstreamSettings) {
     base = URLText.withoutTrailingSlashes(settings.url)
     token = settings.token
+    isBazel = settings.layout == .bazel
   }
 
   func request(_ method: UpstreamRequest.Method, _ name: ObjectName, now: Int64) -> UpstreamRequest {
-    request(method, path: name.path)
+    request(method, path: (isBazel ? BazelLayout.actionPath(name) : nil) ?? name.path)
   }
 
   /// A request for a path below the base.
@@ -23,6 +26,8 @@ struct HTTPStore: ObjectStore {
     if method == .put { request.headers.append(.init(name: "Content-Type", value: "application/octet-stream")) }
     return request
   }
+
+  func blobURL(_ digest: Digest) -> String? { "\(base)/\(BazelLayout.blobPath(digest))" }
 
   func problem(_ answer: StoreAnswer, method: UpstreamRequest.Method) -> UpstreamProblem? {
     let status = answer.status
@@ -41,6 +46,9 @@ struct HTTPStore: ObjectStore {
     case (404, .put), (405, .put), (409, .put), (501, .put):
       return .init(
         kind: .lasting, text: "does not take objects (PUT: \(status)): set read_only = true, or allow PUT there")
+    case (400, .put) where isBazel:
+      return .init(
+        kind: .lasting, text: "does not take objects (PUT: 400): set read_only = true, or see the cache's own log")
     case (413, .put): return .init(kind: .ofObject, text: "does not take an object of this size (413)")
     case (507, .put): return .init(kind: .passing, text: "is full (507)")
     case (429, _): return .init(kind: .passing, text: "is asked too often (429)")
