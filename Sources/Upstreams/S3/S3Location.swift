@@ -148,7 +148,7 @@ extension S3Location {
           || ":.".utf8.contains($0)
       }
       let isName = host.utf8.allSatisfy { S3Location.isAlphanumeric($0) || "-_.".utf8.contains($0) }
-      guard !host.isEmpty, isBracketed ? isAddress : isName else { return nil }
+      guard !host.isEmpty, isBracketed ? host != "[]" && isAddress : isName else { return nil }
       let rest = authority[host.endIndex...]
       if rest.isEmpty { return (String(host), nil) }
       let digits = rest.dropFirst()

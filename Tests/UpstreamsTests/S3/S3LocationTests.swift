@@ -83,7 +83,7 @@ struct S3LocationTests {
       "localhost:9000", "ftp://h", "http://", "http://:80", "http://h:0", "http://h:65536", "http://h:", "http://h:+80",
       "http://user@h", "http://user:password@h", "http://h?x", "http://h/#x", "http://h/a b", "http://[::1",
       "http://[g]",
-      "http://[::1]9", "http://ä.example", "http://h\u{1b}[31m", "http://a%20b", "http://h:80:80",
+      "http://[::1]9", "http://[]", "http://ä.example", "http://h\u{1b}[31m", "http://a%20b", "http://h:80:80",
     ])
   func wrongEndpoint(_ endpoint: String) throws {
     let problem = try #require(problem { try location(endpoint: endpoint) })
