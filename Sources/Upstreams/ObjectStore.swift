@@ -5,7 +5,10 @@ protocol ObjectStore: Sendable {
   /// The first request for an object.
   ///
   /// - Parameter now: seconds since 1970.
-  func request(_ method: UpstreamRequest.Method, _ name: ObjectName, now: Int64) -> UpstreamRequest
+  /// - Throws: why none can be made: the user's credentials cannot be read, say.
+  func request(
+    _ method: UpstreamRequest.Method, _ name: ObjectName, now: Int64
+  ) throws(UpstreamProblem) -> UpstreamRequest
 
   /// Whether objects are kept as ``BazelLayout`` has it, so that `request` is about an `ActionResult`.
   var isBazel: Bool { get }
@@ -19,11 +22,12 @@ protocol ObjectStore: Sendable {
   func problem(_ answer: StoreAnswer, method: UpstreamRequest.Method) -> UpstreamProblem?
 
   /// Learns from an answer: other credentials, the store's clock. True: the same request should be made once more.
-  func learn(from answer: StoreAnswer) -> Bool
+  func learn(from answer: StoreAnswer, to refused: UpstreamRequest) -> Bool
 }
 
 extension ObjectStore {
   var isBazel: Bool { false }
+  func learn(from answer: StoreAnswer, to refused: UpstreamRequest) -> Bool { false }
   func blobURL(_ digest: Digest) -> String? { nil }
 }
 
@@ -38,7 +42,7 @@ struct StoreAnswer: Sendable {
 }
 
 /// What is wrong with a store, for the user and for what is done about it.
-struct UpstreamProblem: Sendable, Equatable {
+struct UpstreamProblem: Error, Sendable, Equatable {
   enum Kind: Sendable, Equatable {
     /// It may be over with the next request.
     case passing
@@ -49,6 +53,7 @@ struct UpstreamProblem: Sendable, Equatable {
   }
 
   let kind: Kind
-  /// What is wrong and what to do: `refuses the credentials (403): check …`.
+  /// What is wrong and what to do, as it follows the store's name: ` refuses the credentials (403): check …`, or with a
+  /// colon, `: the clock …`.
   let text: String
 }

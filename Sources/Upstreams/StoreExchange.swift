@@ -35,6 +35,8 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
   final var target: String?
   private var redirections = 0
   private var hasLearned = false
+  /// The last that was made.
+  private var request: UpstreamRequest?
   private var head = AnswerHead()
   private var other: [UInt8] = []
   private var begin = NIODeadline.now()
@@ -67,10 +69,16 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
     head = AnswerHead()
     other = []
     begin = .now()
-    var request = upstream.store.request(method, name, now: Self.secondsSince1970)
-    if let target { request.url = target }
-    return Transfer(
-      request, options: upstream.connectionOptions, patience: patience, upload: upload.body, consumer: self)
+    do {
+      var request = try upstream.store.request(method, name, now: Self.secondsSince1970)
+      if let target { request.url = target }
+      self.request = request
+      return Transfer(
+        request, options: upstream.connectionOptions, patience: patience, upload: upload.body, consumer: self)
+    } catch {
+      complete(.problem(error))
+      return nil
+    }
   }
 
   private static var secondsSince1970: Int64 { Int64(time(nil)) }
@@ -130,7 +138,7 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
     if isSuccess { return complete(.done) }
     let answer = StoreAnswer(head: head, body: other)
     if redirect(answer) { return }
-    if !hasLearned, upstream.store.learn(from: answer) {
+    if !hasLearned, let request, upstream.store.learn(from: answer, to: request) {
       hasLearned = true
       return start()
     }
@@ -141,8 +149,7 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
   private func redirect(_ answer: StoreAnswer) -> Bool {
     guard (300..<400).contains(answer.status), method == .get, redirections < Self.mostRedirections,
       let location = answer.head.fields["location"],
-      let from = target ?? Optional(upstream.store.request(method, name, now: Self.secondsSince1970).url),
-      let target = URLText.redirection(from: from, to: location)
+      let request, let target = URLText.redirection(from: request.url, to: location)
     else { return false }
     redirections += 1
     self.target = target

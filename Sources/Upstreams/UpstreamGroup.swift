@@ -66,7 +66,7 @@ package final class UpstreamGroup: Sendable {
   }
 
   private static func store(for settings: UpstreamSettings, _ surroundings: SharedSurroundings) -> any ObjectStore {
-    HTTPStore(settings)
+    settings.kind == .s3 ? S3Store(settings, surroundings) : HTTPStore(settings)
   }
 
   /// What the cache asks, in this order.

@@ -99,7 +99,7 @@ final class UpstreamHealth: Sendable {
       state.complaints[direction] = problem.text
       // Trouble with both is one trouble.
       if !state.complaints.contains(where: { $0.key != direction && $0.value == problem.text }) {
-        state.unsaid.append("\(name) \(problem.text)")
+        state.unsaid.append(name + (problem.text.hasPrefix(":") ? "" : " ") + problem.text)
       }
     }
   }

@@ -56,8 +56,6 @@ struct HTTPStore: ObjectStore {
     default: return .init(kind: .passing, text: "gives an answer that a store does not give (\(status)): check the url")
     }
   }
-
-  func learn(from answer: StoreAnswer) -> Bool { false }
 }
 
 /// Parts of URLs.
