@@ -45,12 +45,12 @@ package struct CacheServer: Sendable {
     let claim = SocketClaim(instance: options.instance)
     let door = FrontDoor(
       instance: options.instance, endpoint: endpoint, claim: claim, group: group, controlLoop: controlLoop)
-    let lifecycle = ServerLifecycle(instance: options.instance, claim: claim, transfers: transfers) {
-      await door.isQuiet()
-    }
+    let upstreams = makeUpstreams(store: store, transfers: transfers, loop: controlLoop)
+    let lifecycle = ServerLifecycle(
+      instance: options.instance, claim: claim, transfers: transfers, uploads: { upstreams?.uploads ?? 0 }
+    ) { await door.isQuiet() }
     EndSignals.observe { lifecycle.report(.terminated) }
     let peers = PeerSide(options: options, store: store, transfers: transfers, group: group)
-    let upstreams = makeUpstreams(store: store, transfers: transfers, loop: controlLoop)
     let server = ServerContext(
       cache: LayeredCache(local: store), leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
       transfers: transfers, workers: workers, peers: peers, upstreams: upstreams)

@@ -46,6 +46,8 @@ extension UpstreamSettings {
   /// Takes over one value given as text. Returns what is wrong with it, as the end of a sentence; nil: nothing.
   mutating func set(_ key: UpstreamKey, to text: String, relativeTo base: FilePath) -> String? {
     let wrong = "takes \(key.expectation)" + (key == .token ? "" : ", not '\(text)'")
+    // A variable that is not set, with an empty default.
+    if text.isEmpty, [.token, .authorityFile, .region, .endpoint, .profile].contains(key) { return nil }
     let isPlain = !text.isEmpty && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f }
     guard isPlain else { return wrong }
     switch key {
