@@ -73,6 +73,13 @@ package struct BuildReport: Sendable {
       ("saved_seconds", seconds(statistics.savedMilliseconds)),
       ("waited_seconds", seconds(statistics.waitedMilliseconds)), ("peers", .array(peers)),
       ("tools", .object(tools)), ("rejected", .integer(statistics.rejected)),
+      (
+        "prefetched",
+        .object([
+          ("entries", .integer(statistics.prefetched.entries)), ("bytes", .integer(statistics.prefetched.bytes)),
+          ("used", .integer(statistics.prefetched.used)),
+        ])
+      ),
     ]).text
   }
 }

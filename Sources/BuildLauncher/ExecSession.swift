@@ -100,12 +100,18 @@ package struct ExecSession {
       access = try starter.access(
         terms: LeaseTerms(
           linger: configuration.linger.value, usesPeers: options.usesPeers, usesUpstreams: options.usesUpstreams,
-          surroundings: configuration.upstreams.value.isEmpty ? nil : UpstreamSurroundings(environment: environment)))
+          surroundings: configuration.upstreams.value.isEmpty ? nil : UpstreamSurroundings(environment: environment),
+          plan: plan))
     } catch {
       say("no cache for this build: \(error)")
       runUncached()
     }
     runWired(access, instance)
+  }
+
+  private var plan: String? {
+    guard configuration.prefetch.value else { return nil }
+    return BuildIdentity(command: options.command, workingDirectory: workingDirectory, home: paths.home)?.hash
   }
 
   private func locateInstance() throws -> ServerInstance {

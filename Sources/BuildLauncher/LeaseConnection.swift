@@ -16,6 +16,8 @@ struct LeaseTerms: Sendable {
   let usesUpstreams: Bool
   /// What upstreams are reached with; nil: there are none.
   let surroundings: UpstreamSurroundings?
+  /// By ``BuildIdentity``; nil: nothing is fetched ahead.
+  var plan: String?
 }
 
 /// This build's hold on the server: as long as the socket is open, the server stays.
@@ -31,6 +33,7 @@ struct LeaseConnection: ~Copyable {
     if !terms.usesPeers { fields["peers"] = "0" }
     if !terms.usesUpstreams { fields["upstreams"] = "0" }
     fields.merge(terms.surroundings?.fields ?? [:]) { $1 }
+    fields["plan"] = terms.plan
     connection.send(.init(ControlMessage.lease, fields))
   }
 

@@ -1,3 +1,4 @@
+import CacheStore
 import ControlProtocol
 import LayeredCache
 import NIOCore
@@ -13,6 +14,7 @@ final class ControlHandler: ChannelInboundHandler {
   private let onClose: @Sendable () -> Void
   private var line: [UInt8] = []
   private var lease: LeaseRegistry.Lease?
+  private var prefetcher: Prefetcher?
   private var isLauncher = true
   /// Objects of upstreams that had been rejected when the lease began.
   private var rejectedBefore = 0
@@ -91,15 +93,27 @@ final class ControlHandler: ChannelInboundHandler {
     let linger = Duration.milliseconds(message["linger"].flatMap { Int64($0) } ?? 0)
     var excluded: Set<CacheLayerName> = message["peers"] == "0" ? [.peers] : []
     if message["upstreams"] == "0" { excluded.formUnion([.regional, .s3]) }
-    let account = StatisticsAccount(excluding: excluded)
+    let plan = message["plan"].flatMap { CacheKey(plan: $0) }
+    let account = StatisticsAccount(excluding: excluded, keepsJournal: plan != nil)
     rejectedBefore = server.upstreams?.rejected ?? 0
-    let lease = LeaseRegistry.Lease(id: id, process: process, linger: linger, account: account)
+    let lease = LeaseRegistry.Lease(id: id, process: process, linger: linger, account: account, plan: plan)
     self.lease = lease
     server.leases.open(lease)
     server.lifecycle.report(.leaseOpened)
     server.peers?.buildBegins()
     server.upstreams?.buildBegins(with: UpstreamSurroundings(fields: message.fields))
     answer(.init(ControlMessage.ready), context)
+    if let plan { prefetch(plan, for: account, on: context.eventLoop) }
+  }
+
+  private func prefetch(_ plan: CacheKey, for account: StatisticsAccount, on loop: any EventLoop) {
+    let server = server
+    let prefetcher = Prefetcher(cache: server.cache, plan: plan, account: account, loop: loop) {
+      server.collectIfNeeded()
+    }
+    self.prefetcher = prefetcher
+    let this = NIOLoopBound(prefetcher, eventLoop: loop)
+    loop.execute { this.value.start() }
   }
 
   private var statistics: LeaseStatistics {
@@ -114,6 +128,9 @@ final class ControlHandler: ChannelInboundHandler {
   private func closeLease() {
     guard let lease else { return }
     self.lease = nil
+    prefetcher?.stop()
+    prefetcher = nil
+    server.storePlan(of: lease)
     server.leases.close(id: lease.id)
     server.lifecycle.report(.leaseClosed(linger: lease.linger, remaining: server.leases.count))
   }

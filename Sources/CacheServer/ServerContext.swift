@@ -1,5 +1,6 @@
 import ChannelSupport
 import ControlProtocol
+import Cryptography
 import LayeredCache
 import NIOCore
 import NIOPosix
@@ -62,6 +63,19 @@ final class ServerContext: Sendable {
   /// Removes, in the background, what writers that were killed have left.
   func removeAbandonedTemporaries() {
     workers.submit { _ in self.cache.removeAbandonedTemporaries() }
+  }
+
+  /// Keeps, in the background, what a build that has ended asked for; the server stays until that is done.
+  func storePlan(of lease: LeaseRegistry.Lease) {
+    guard let plan = lease.plan, cache.hasOtherLayers else { return }
+    let keys = lease.account.journaledKeys
+    guard !keys.isEmpty else { return }
+    transfers.begin()
+    workers.submit { _ in
+      self.cache.storePlan(plan, of: keys, digest: OpenSSLDigest())
+      self.collectIfNeeded()
+      self.transfers.end()
+    }
   }
 
   /// Starts an eviction in the background when the store has outgrown its limit. To be called after each write.

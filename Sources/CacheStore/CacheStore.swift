@@ -65,6 +65,13 @@ package final class CacheStore: Sendable {
     lookupShared(key) ?? (scope == .private ? nil : adopt(key))
   }
 
+  /// Whether there seems to be an entry: whether a file has its name. Takes two system calls at most, and does not count
+  /// as a use.
+  package func seemsToHold(_ key: CacheKey) -> Bool {
+    access(layout.entry(key, scope: scope), F_OK) == 0
+      || scope != .private && access(layout.entry(key, scope: .private), F_OK) == 0
+  }
+
   /// Looks up what is in the store's scope already: for others than this user, who is not to learn what is private.
   package func lookupShared(_ key: CacheKey) -> OpenEntry? {
     find(key, in: scope)

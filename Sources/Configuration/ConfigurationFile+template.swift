@@ -20,6 +20,8 @@ extension ConfigurationFile {
     # stats_file = "fabrik-stats.json"
     # Tools that are not to be cached.
     # tools = { ccache = false }
+    # Whether what the last build asked for is fetched before this one does. Default: true.
+    # prefetch = true
 
     [p2p]
     # Whether builds fetch from other machines of the team, and these from this one. Default: false.

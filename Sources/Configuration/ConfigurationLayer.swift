@@ -9,6 +9,7 @@ package struct ConfigurationLayer: Sendable {
   package var statistics: Setting<StatisticsMode>?
   package var statisticsFile: Setting<FilePath>?
   package var tools: [String: Setting<Bool>] = [:]
+  package var prefetch: Setting<Bool>?
   package var peers = PeerLayer()
   package var upstreams: Setting<[UpstreamSettings]>?
 
@@ -45,6 +46,9 @@ package struct ConfigurationLayer: Sendable {
       statistics = Setting(mode, from: place)
     case .tools:
       for item in text.split(separator: ",") { try setTool(item, from: place, knownTools: knownTools) }
+    case .prefetch:
+      guard let value = PeerLayer.switches[text] else { throw wrong }
+      prefetch = Setting(value, from: place)
     default: break
     }
   }

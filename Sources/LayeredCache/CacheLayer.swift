@@ -17,10 +17,26 @@ package protocol CacheLayer: Sendable {
 
   /// Fetches an entry into the local store. Never fails; nil is a miss.
   ///
-  /// - Parameter patience: how long the build may still wait for the beginning of an answer.
+  /// - Parameter patience: how long the build may still wait for the beginning of an answer; what comes later is stored
+  ///   all the same.
   func fetch(
-    _ key: CacheKey, into store: CacheStore, within patience: TimeAmount, on loop: any EventLoop
+    _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?>
+
+  /// A tool has begun to wait for a key that is being fetched as a ``FetchUrgency/prefetch``. Called on any thread.
+  func expedite(_ key: CacheKey)
+}
+
+extension CacheLayer {
+  package func expedite(_ key: CacheKey) {}
+}
+
+/// Why an entry is fetched.
+package enum FetchUrgency: Sendable {
+  /// A tool waits for it.
+  case tool
+  /// A tool may ask for it soon. It must not hold up what tools wait for.
+  case prefetch
 }
 
 /// A peer, as statistics name it.
@@ -47,18 +63,22 @@ package struct FetchedEntry: Sendable, Equatable {
   package let duration: UInt32?
   /// The body, checked, if it is small: it need not be read again from where it was just written.
   package let body: ByteBuffer?
+  /// When it is in the local store, or failed to be stored; never fails. nil: it is there already, or nobody needs to know.
+  package let stored: EventLoopFuture<Void>?
 
   /// Up to this size, in bytes, a layer should hand over the body.
   package static let bodyLimit = 1 << 16
 
   package init(
-    layer: CacheLayerName, peer: PeerName? = nil, size: UInt64, duration: UInt32?, body: ByteBuffer? = nil
+    layer: CacheLayerName, peer: PeerName? = nil, size: UInt64, duration: UInt32?, body: ByteBuffer? = nil,
+    stored: EventLoopFuture<Void>? = nil
   ) {
     self.layer = layer
     self.peer = peer
     self.size = size
     self.duration = duration
     self.body = body
+    self.stored = stored
   }
 }
 

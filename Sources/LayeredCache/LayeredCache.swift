@@ -9,15 +9,22 @@ import Synchronization
 /// page cache takes less time than a switch to another thread. Other layers are asked only for what the local store
 /// does not have; what they give is put there first.
 package final class LayeredCache: Sendable {
-  private let local: CacheStore
+  let local: CacheStore
   private let remote = Mutex<[any CacheLayer]>([])
   /// Keys that are being fetched: who asks for one of them waits for the same answer.
-  private let flights = Mutex<[Flight: EventLoopFuture<FetchedEntry?>]>([:])
+  private let flights = Mutex<[Flight: Answer]>([:])
 
   /// A request to one layer.
   private struct Flight: Hashable {
     let key: CacheKey
     let layer: CacheLayerName
+  }
+
+  /// What will be answered to it.
+  private struct Answer {
+    let fetched: EventLoopFuture<FetchedEntry?>
+    /// The most urgent of all who wait.
+    var urgency: FetchUrgency
   }
 
   /// Tells other machines of what has been stored here.
@@ -45,9 +52,13 @@ package final class LayeredCache: Sendable {
   }
 
   /// Looks a key up in the local store for a tool. A hit is counted; a miss is not, since other layers may have it.
-  package func lookup(_ key: CacheKey, for account: StatisticsAccount) -> OpenEntry? {
+  ///
+  /// - Parameter source: what it was fetched as, ahead of being asked for: ``StatisticsAccount/takePrefetched(_:)``.
+  package func lookup(
+    _ key: CacheKey, from source: FetchedEntry? = nil, for account: StatisticsAccount
+  ) -> OpenEntry? {
     guard let entry = local.lookup(key) else { return nil }
-    account.record(tool: key.namespace, hit: Self.hit(entry, from: nil))
+    account.record(key, hit: Self.hit(entry, from: source))
     return entry
   }
 
@@ -67,10 +78,18 @@ package final class LayeredCache: Sendable {
   package func fetch(
     _ key: CacheKey, for account: StatisticsAccount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?>? {
-    let layers = remote.withLock { $0 }.filter { account.admits($0.name) }
+    let layers = layers(for: account)
     guard layers.contains(where: { $0.mayHold(key) || $0.settling(on: loop) != nil }) else { return nil }
     return fetch(key, from: layers[...], for: account, on: loop)
   }
+
+  /// The layers that a build may still wait for.
+  func layers(for account: StatisticsAccount) -> [any CacheLayer] {
+    remote.withLock { $0 }.filter { account.admits($0.name) }
+  }
+
+  /// Whether there is any layer but the local store.
+  package var hasOtherLayers: Bool { remote.withLock { !$0.isEmpty } }
 
   private func fetch(
     _ key: CacheKey, from layers: ArraySlice<any CacheLayer>, for account: StatisticsAccount, on loop: any EventLoop
@@ -100,28 +119,71 @@ package final class LayeredCache: Sendable {
     (NIODeadline.now() - begin).nanoseconds / 1_000_000
   }
 
+  /// Whether a key is being fetched.
+  func isFetching(_ key: CacheKey, from layers: [any CacheLayer]) -> Bool {
+    flights.withLock { flights in layers.contains { flights[Flight(key: key, layer: $0.name)] != nil } }
+  }
+
   /// One request for a key, however many tools ask for it at the same time.
-  private func fetchOnce(
-    _ key: CacheKey, from layer: any CacheLayer, within patience: TimeAmount, on loop: any EventLoop
+  ///
+  /// - Parameters:
+  ///   - patience: how long the build may still wait for the beginning of an answer.
+  ///   - onArrival: called with what this request gave, before anybody else gets it; not when another request was under
+  ///     way.
+  func fetchOnce(
+    _ key: CacheKey, from layer: any CacheLayer, urgency: FetchUrgency = .tool, within patience: TimeAmount,
+    on loop: any EventLoop, onArrival: (@Sendable (FetchedEntry) -> Void)? = nil
   ) -> EventLoopFuture<FetchedEntry?> {
     let promise = loop.makePromise(of: FetchedEntry?.self)
     let flight = Flight(key: key, layer: layer.name)
     let running = flights.withLock { flights in
-      if let running = flights[flight] { return Optional(running) }
-      flights[flight] = promise.futureResult
-      return nil
+      guard let running = flights[flight] else {
+        flights[flight] = Answer(fetched: promise.futureResult, urgency: urgency)
+        return nil as Answer?
+      }
+      if urgency == .tool { flights[flight]?.urgency = .tool }
+      return running
     }
     if let running {
       promise.succeed(nil)
-      return running.hop(to: loop)
+      guard urgency == .tool, running.urgency == .prefetch else { return running.fetched.hop(to: loop) }
+      layer.expedite(key)
+      return Self.first(of: running.fetched, within: patience, on: loop)
     }
-    layer.fetch(key, into: local, within: patience, on: loop).whenComplete { result in
-      _ = self.flights.withLock { $0.removeValue(forKey: flight) }
+    layer.fetch(key, into: local, urgency: urgency, within: patience, on: loop).whenComplete { result in
       let fetched = (try? result.get()) ?? nil
-      if let fetched { self.report(StoreEvent(key: key, source: fetched.layer)) }
+      if let fetched {
+        onArrival?(fetched)
+        self.report(StoreEvent(key: key, source: fetched.layer))
+      }
+      // Until it can be found in the store, who asks for it gets this answer.
+      if let stored = fetched?.stored { stored.whenComplete { _ in self.end(flight) } } else { self.end(flight) }
       promise.succeed(fetched)
     }
     return promise.futureResult
+  }
+
+  /// What was asked for without a tool that waits has no bound that fits one.
+  private static func first(
+    of answer: EventLoopFuture<FetchedEntry?>, within patience: TimeAmount, on loop: any EventLoop
+  ) -> EventLoopFuture<FetchedEntry?> {
+    let promise = loop.makePromise(of: FetchedEntry?.self)
+    let isGiven = NIOLoopBoundBox(false, eventLoop: loop)
+    @Sendable func give(_ fetched: FetchedEntry?) {
+      guard !isGiven.value else { return }
+      isGiven.value = true
+      promise.succeed(fetched)
+    }
+    let timer = loop.scheduleTask(in: patience) { give(nil) }
+    answer.hop(to: loop).whenComplete { result in
+      timer.cancel()
+      give((try? result.get()) ?? nil)
+    }
+    return promise.futureResult
+  }
+
+  private func end(_ flight: Flight) {
+    _ = flights.withLock { $0.removeValue(forKey: flight) }
   }
 
   private func report(_ event: StoreEvent) {
@@ -133,13 +195,15 @@ package final class LayeredCache: Sendable {
     _ key: CacheKey, fetched: FetchedEntry?, for account: StatisticsAccount
   ) -> OpenEntry? {
     let entry = fetched == nil ? nil : local.lookup(key)
-    account.record(tool: key.namespace, hit: entry.map { Self.hit($0, from: fetched) })
+    _ = account.takePrefetched(key)
+    account.record(key, hit: entry.map { Self.hit($0, from: fetched) })
     return entry
   }
 
   /// Ends such a lookup with a body that was handed over: counts it.
   package func finishLookup(_ key: CacheKey, with fetched: FetchedEntry, for account: StatisticsAccount) {
-    account.record(tool: key.namespace, hit: Self.hit(fetched))
+    _ = account.takePrefetched(key)
+    account.record(key, hit: Self.hit(fetched))
   }
 
   // MARK: - The local store
@@ -169,7 +233,7 @@ package final class LayeredCache: Sendable {
   /// Counts what became of a writer of this cache.
   package func record(_ outcome: EntryWriter.Outcome, of key: CacheKey, for account: StatisticsAccount?) {
     guard case .stored(let bytes) = outcome else { return }
-    account?.recordStored(bytes: bytes)
+    account?.recordStored(key, bytes: bytes)
     report(StoreEvent(key: key, excluded: account?.excluded ?? []))
   }
 

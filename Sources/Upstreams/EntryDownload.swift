@@ -25,12 +25,15 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   /// Where the answer goes: once, from whichever thread is first.
   final class Answer: Sendable {
     let promise: EventLoopPromise<FetchedEntry?>
+    /// Completes when the entry can be found in the local store, or never will.
+    let stored: EventLoopPromise<Void>
     private let isGiven = Atomic<Bool>(false)
     /// Whether an answer is on its way, which is worth waiting for.
     let hasBegun = Atomic<Bool>(false)
 
-    init(promise: EventLoopPromise<FetchedEntry?>) {
+    init(promise: EventLoopPromise<FetchedEntry?>, stored: EventLoopPromise<Void>) {
       self.promise = promise
+      self.stored = stored
     }
 
     func give(_ entry: FetchedEntry?) {
@@ -51,6 +54,7 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
       key: key, sealingKey: equipment.sealingKey, store: local, bodyLimit: FetchedEntry.bodyLimit)
     super.init(
       .get, ObjectName(scope: equipment.scope, key: key), of: upstream, engine: equipment.engine, urgency: urgency)
+    tag = key
   }
 
   /// The first connection takes several round trips, and a store may be slow at times: what is learned shortens the
@@ -96,6 +100,14 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   }
 
   override func complete(_ outcome: Outcome) {
+    finishAnswer(outcome)
+    if isProceeding { isProceeding = false } else { answer.stored.succeed() }
+  }
+
+  /// Whether another request follows.
+  private var isProceeding = false
+
+  private func finishAnswer(_ outcome: Outcome) {
     if let flaw { return reject(flaw) }
     switch outcome {
     case .done:
@@ -125,7 +137,9 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
       let envelope = entry.envelope
       // The tool gets its answer first: to store it takes as long again.
       answer.give(
-        FetchedEntry(layer: upstream.name, size: envelope.size, duration: envelope.duration, body: entry.body))
+        FetchedEntry(
+          layer: upstream.name, size: envelope.size, duration: envelope.duration, body: entry.body,
+          stored: answer.stored.futureResult))
       guard let body = entry.body else { return }
       let writer = local.makeWriter(key: key, digest: KnownDigest(envelope.digest))
       body.withUnsafeReadableBytes { writer.write($0) }
@@ -142,6 +156,7 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
       finish()
     case .blob(let digest, _):
       guard let url = upstream.store.blobURL(digest) else { return reject(.foreign) }
+      isProceeding = true
       proceed(to: url)
     case nil: reject(.foreign)
     }

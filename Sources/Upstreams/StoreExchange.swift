@@ -53,8 +53,11 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
     self.urgency = urgency
   }
 
+  /// What it can be made more urgent by, while it waits.
+  final var tag: CacheKey?
+
   func start() {
-    engine.perform(urgency) { self.makeTransfer() }
+    engine.perform(urgency, tag: tag) { self.makeTransfer() }
   }
 
   private func makeTransfer() -> Transfer? {

@@ -47,18 +47,23 @@ package final class Upstream: CacheLayer {
   }
 
   package func fetch(
-    _ key: CacheKey, into store: CacheStore, within patience: TimeAmount, on loop: any EventLoop
+    _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?> {
     guard let equipment = supply.equipment, health.admits(.reading) else { return loop.makeSucceededFuture(nil) }
-    let answer = EntryDownload.Answer(promise: loop.makePromise())
+    let answer = EntryDownload.Answer(promise: loop.makePromise(), stored: loop.makePromise())
     let timer = loop.scheduleTask(in: patience) {
       // What comes later is stored all the same, for the next who asks.
       if !answer.hasBegun.load(ordering: .relaxed) { answer.give(nil) }
     }
     let result = answer.promise.futureResult
     result.whenComplete { _ in timer.cancel() }
-    EntryDownload(key, of: self, equipment: equipment, urgency: .lookup, into: store, answer: answer).start()
+    let urgency: TransferEngine.Urgency = urgency == .tool ? .lookup : .prefetch
+    EntryDownload(key, of: self, equipment: equipment, urgency: urgency, into: store, answer: answer).start()
     return result
+  }
+
+  package func expedite(_ key: CacheKey) {
+    supply.equipment?.engine.expedite(key)
   }
 }
 

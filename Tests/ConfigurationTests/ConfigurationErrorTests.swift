@@ -10,7 +10,10 @@ struct ConfigurationErrorTests {
   /// A text and what is said about it, after the path.
   static let mistakes: [(text: String, message: String)] = [
     ("[cache]\nsize = 1", ":2:1: unknown key 'size' in [cache]; known there: dir, max_size"),
-    ("[exec]\n  stat = 1", ":2:3: unknown key 'stat' in [exec]; known there: linger, stats, stats_file, tools"),
+    (
+      "[exec]\n  stat = 1",
+      ":2:3: unknown key 'stat' in [exec]; known there: linger, stats, stats_file, tools, prefetch"
+    ),
     ("\n[cashe]\ndir = \"x\"", ":2:1: unknown key or table 'cashe'; Fabrik knows the tables [cache], [exec], [p2p]"),
     ("top = 1", ":1:1: unknown key or table 'top'; Fabrik knows the tables [cache], [exec], [p2p]"),
     ("cache = 3", ":1:1: 'cache' is a table; write [cache] and its keys below"),

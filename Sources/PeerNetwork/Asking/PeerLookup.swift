@@ -12,6 +12,7 @@ final class PeerLookup {
 
   let key: CacheKey
   let store: CacheStore
+  let urgency: FetchUrgency
   let network: PeerDirectory
   private let promise: EventLoopPromise<FetchedEntry?>
   private var candidates: [PeerLink]
@@ -23,11 +24,12 @@ final class PeerLookup {
 
   /// - Parameter candidates: the best first.
   init(
-    key: CacheKey, store: CacheStore, candidates: [PeerLink], network: PeerDirectory,
+    key: CacheKey, store: CacheStore, urgency: FetchUrgency = .tool, candidates: [PeerLink], network: PeerDirectory,
     promise: EventLoopPromise<FetchedEntry?>
   ) {
     self.key = key
     self.store = store
+    self.urgency = urgency
     self.candidates = candidates
     self.network = network
     self.promise = promise
@@ -42,13 +44,13 @@ final class PeerLookup {
       let link = candidates.removeFirst()
       guard link.breaker.admits(now: now) else { continue }
       let attempt = EntryFetch(lookup: self, link: link)
-      guard let connection = link.ask(.entry(key), attempt) else {
+      guard let connection = link.ask(.entry(key), attempt, urgency: urgency) else {
         link.breaker.recordNothing(now: now)
         continue
       }
       attempts.append(attempt)
       attempt.start(on: connection, loop: network.loop)
-      if attempts.count < Self.mostAttempts, !candidates.isEmpty {
+      if urgency == .tool, attempts.count < Self.mostAttempts, !candidates.isEmpty {
         let this = NIOLoopBound(self, eventLoop: network.loop)
         hedge = network.loop.scheduleTask(in: link.latency.late) { this.value.next() }
       }
@@ -77,13 +79,16 @@ final class PeerLookup {
     if !isDone, winner == nil { next() }
   }
 
-  func succeeded(_ attempt: EntryFetch, size: UInt64, duration: UInt32?, body: ByteBuffer?) {
+  /// - Parameter stored: when a body that is handed over will be in the store.
+  func succeeded(
+    _ attempt: EntryFetch, size: UInt64, duration: UInt32?, body: ByteBuffer?, stored: EventLoopFuture<Void>?
+  ) {
     guard let peer = attempt.link.peer else { return finish(nil) }
     network.book.fetched(peer.identifier, bytes: size)
     finish(
       FetchedEntry(
         layer: .peers, peer: PeerName(id: peer.identifier.description, name: peer.name), size: size,
-        duration: duration, body: body))
+        duration: duration, body: body, stored: stored))
   }
 
   private func finish(_ result: FetchedEntry?) {

@@ -1,4 +1,5 @@
 import CCurl
+import CacheStore
 import NIOCore
 import Synchronization
 import SystemSupport
@@ -24,7 +25,7 @@ final class TransferEngine: Sendable {
     fileprivate var limit: Int {
       switch self {
       case .lookup: 64
-      case .prefetch: 32
+      case .prefetch: 48
       case .upload: 8
       }
     }
@@ -33,6 +34,7 @@ final class TransferEngine: Sendable {
   /// A transfer that is made when its turn has come: what it is signed with must be fresh.
   private struct Order: Sendable {
     let urgency: Urgency
+    let tag: CacheKey?
     let make: @Sendable () -> Transfer?
   }
 
@@ -66,11 +68,25 @@ final class TransferEngine: Sendable {
     }
   }
 
+  /// A tool has begun to wait for what was to be fetched ahead: if it is still in the queue, it goes before the others.
+  func expedite(_ tag: CacheKey) {
+    let isMoved = queue.withLock { queue in
+      let prefetch = Urgency.prefetch.rawValue
+      guard let index = queue.orders[prefetch].firstIndex(where: { $0.tag == tag }) else { return false }
+      let order = queue.orders[prefetch].remove(at: index)
+      queue.orders[Urgency.lookup.rawValue].append(Order(urgency: .lookup, tag: tag, make: order.make))
+      return true
+    }
+    if isMoved { _ = fabrik_curl_multi_wakeup(handle.multi) }
+  }
+
   /// Queues a request. `make` is called on the engine's thread when its turn has come; nil: it is no longer wanted.
-  func perform(_ urgency: Urgency, _ make: @escaping @Sendable () -> Transfer?) {
+  ///
+  /// - Parameter tag: for ``expedite(_:)``.
+  func perform(_ urgency: Urgency, tag: CacheKey? = nil, _ make: @escaping @Sendable () -> Transfer?) {
     let isAccepted = queue.withLock { queue in
       guard !queue.isStopping else { return false }
-      queue.orders[urgency.rawValue].append(Order(urgency: urgency, make: make))
+      queue.orders[urgency.rawValue].append(Order(urgency: urgency, tag: tag, make: make))
       return true
     }
     if isAccepted {
