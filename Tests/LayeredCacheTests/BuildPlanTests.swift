@@ -137,7 +137,7 @@ struct BuildPlanTests {
     try withTemporaryDirectory { directory in
       let store = try CacheStore(directory: directory, maxSize: 1_000_000)
       let (cache, told) = (LayeredCache(local: store), Keys())
-      cache.onStore { key in told.list.withLock { $0.append(key) } }
+      cache.onStore { event in told.list.withLock { $0.append(event.key) } }
       cache.storePlan(key, of: keys(0..<3), digest: SHA256Digest())
       #expect(store.body(key) == nil, "there is nobody to fetch from")
       cache.add(FakeLayer(.peers))

@@ -208,7 +208,7 @@ final class Asker: Sendable {
   }
 
   func fetch(_ key: CacheKey) async throws -> String? {
-    try await layer.fetch(key, into: store, urgency: .tool, on: loop).get()?.peer?.name
+    try await layer.fetch(key, into: store, urgency: .tool, within: .seconds(1), on: loop).get()?.peer?.name
   }
 
   func stop() async { try? await on { $0.end() } }
