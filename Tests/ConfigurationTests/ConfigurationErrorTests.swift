@@ -14,8 +14,11 @@ struct ConfigurationErrorTests {
       "[exec]\n  stat = 1",
       ":2:3: unknown key 'stat' in [exec]; known there: linger, stats, stats_file, tools, prefetch"
     ),
-    ("\n[cashe]\ndir = \"x\"", ":2:1: unknown key or table 'cashe'; Fabrik knows the tables [cache], [exec], [p2p]"),
-    ("top = 1", ":1:1: unknown key or table 'top'; Fabrik knows the tables [cache], [exec], [p2p]"),
+    (
+      "\n[cashe]\ndir = \"x\"",
+      ":2:1: unknown key or table 'cashe'; Fabrik knows the tables [cache], [exec], [p2p], [[upstream]]"
+    ),
+    ("top = 1", ":1:1: unknown key or table 'top'; Fabrik knows the tables [cache], [exec], [p2p], [[upstream]]"),
     ("cache = 3", ":1:1: 'cache' is a table; write [cache] and its keys below"),
     ("[[cache]]\ndir = \"x\"", ":1:1: 'cache' is a table; write [cache] and its keys below"),
     ("[cache]\ndir = 3", ":2:1: cache.dir takes a path, such as \"/var/cache/fabrik\""),

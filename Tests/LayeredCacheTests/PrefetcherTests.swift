@@ -145,10 +145,10 @@ struct PrefetcherTests {
     let layer = FakeLayer(.peers, holding(keys(40)), isHolding: true)
     try withBuild([layer]) { build in
       _ = build.begin(following: keys(40))
-      #expect(layer.questions.count == 16)
+      #expect(layer.questions.count == Prefetcher.Limits().concurrency)
       build.account.recordWait(for: .peers, milliseconds: 1001, hit: nil)
       layer.release()
-      #expect(layer.questions.count == 16)
+      #expect(layer.questions.count == Prefetcher.Limits().concurrency)
     }
   }
 
@@ -189,10 +189,14 @@ struct PrefetcherTests {
     try withBuild([layer]) { build in
       _ = build.begin(following: keys(300))
       for round in 1...18 {
-        #expect(layer.questions.count == 16 * round && layer.unanswered == 16)
+        #expect(
+          layer.questions.count == Prefetcher.Limits().concurrency * round
+            && layer.unanswered == Prefetcher.Limits().concurrency)
         layer.release()
         loop.run()
       }
+      layer.release()
+      loop.run()
       #expect(layer.questions == keys(300))
     }
   }
@@ -251,8 +255,8 @@ struct PrefetcherTests {
       prefetcher.stop()
       layer.release()
       loop.advanceTime(by: .seconds(60))
-      #expect(layer.questions == keys(16))
-      #expect(keys(40).filter { build.store.body($0) != nil } == keys(16))
+      #expect(layer.questions == keys(Prefetcher.Limits().concurrency))
+      #expect(keys(40).filter { build.store.body($0) != nil } == keys(Prefetcher.Limits().concurrency))
     }
   }
 
