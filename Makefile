@@ -3,6 +3,7 @@
 # make test-lan  run the scenarios between hosts, which are network namespaces on this machine
 # make bench     measure, and print the table of the README
 # make bench-lan measure what peers give and cost, and print a table
+# make bench-upstreams  measure what stores behind the peers give
 # make install   PREFIX=/usr/local
 
 PREFIX ?= /usr/local
@@ -16,7 +17,7 @@ RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
 # The linker's remarks on static linking are about functions that fabrik does not call.
 QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mktemp. is dangerous" || true; }
 
-.PHONY: build demo test test-lan lint format bench bench-lan check-real completions install uninstall dependencies test-dependencies
+.PHONY: build demo test test-lan lint format bench bench-lan bench-upstreams check-real completions install uninstall dependencies test-dependencies
 
 build: dependencies
 	$(SWIFT) build $(RELEASE_FLAGS) --product fabrik 2>&1 | $(QUIET_LINKER)
@@ -60,6 +61,10 @@ bench: build
 bench-lan: build
 	@scripts/install-dependencies test lan
 	python3 Benchmarks/peers.py
+
+bench-upstreams: build
+	@scripts/install-dependencies test lan upstreams
+	python3 Benchmarks/upstreams.py
 
 check-real: build
 	@scripts/install-dependencies test
