@@ -16,6 +16,7 @@ from support import lan, measure, options, report, tools
 from support.report import Row
 
 # Of the laboratory, which support.lan has put on the path.
+import network
 from fabrik import SHOWN, Fabrik
 from host import ROOT
 from lan import CONTAINER, Lan, Link
@@ -43,7 +44,7 @@ server { listen 9000; location / { root /tmp/store; dav_methods PUT DELETE; crea
 
 
 @contextlib.contextmanager
-def network():
+def world():
     """A builder, a user, a regional store and one with S3."""
     shown = {**SHOWN, "rclone": tools.REPOSITORY / ".build" / "tools" / "rclone"}
     with lan.homes() as make:
@@ -85,7 +86,7 @@ def installation(host, peers=False, regional=None, s3=None, **environment):
 
 def latency(quick):
     count = QUICK_HITS if quick else HITS
-    with network() as (builder, user, regional, s3):
+    with world() as (builder, user, regional, s3):
         for layer, stores in (("regional", {"regional": regional}), ("s3", {"s3": s3})):
             there = installation(builder, **stores).start()
             put_slowly(there, layer, count)
@@ -101,9 +102,12 @@ def latency(quick):
         for layer in ("peers", "regional", "s3"):
             times[layer] = hits(front_end, layer, count)
         times["local"] = hits(front_end, "peers", count)
+        bare = {layer: network.ping_pong(user, host, SIZE, count, 0.005)
+                for layer, host in (("peers", builder), ("regional", regional), ("s3", s3))}
         ratio = measure.median(times["regional"]) / measure.median(times["peers"])
         aims = {"regional": (f"{ratio:.1f} × the peer's", "≥ 4 ×")}
-        return [Row(f"hit of 16 KiB, {layer}", lan.shown(times[layer]), "–", *aims.get(layer, ("–", "–")))
+        return [Row(f"hit of 16 KiB, {layer}", lan.shown(times[layer]),
+                    f"{lan.shown(bare[layer])} bare TCP" if layer in bare else "–", *aims.get(layer, ("–", "–")))
                 for layer in ("local", "peers", "regional", "s3")]
 
 
@@ -134,7 +138,7 @@ def builds(quick):
 def builds_of(name, quick):
     project = DebianProject(name)
     rows = []
-    with network() as (builder, user, regional, s3):
+    with world() as (builder, user, regional, s3):
         for layer, stores, shown in (
                 ("regional", {"regional": regional}, "the regional store, 25 ms"), ("s3", {"s3": s3}, "S3, 120 ms")):
             there = installation(builder, **stores).start()

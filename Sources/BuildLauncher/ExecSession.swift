@@ -110,7 +110,9 @@ package struct ExecSession {
   }
 
   private var plan: String? {
-    guard configuration.prefetch.value else { return nil }
+    // Without another layer there is nowhere to fetch from.
+    let hasOtherLayers = configuration.peers.settings != nil || !configuration.upstreams.value.isEmpty
+    guard configuration.prefetch.value, hasOtherLayers else { return nil }
     return BuildIdentity(command: options.command, workingDirectory: workingDirectory, home: paths.home)?.hash
   }
 
