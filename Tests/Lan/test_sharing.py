@@ -58,7 +58,7 @@ class SharingTests(Scenario):
         one, two = self.two()
         project = Project("prefetch", files=16)
         project.build(one, "tree")
-        two.eventually_reaches(one)
+        self.assert_shared(one, two)
         for round in range(2):
             build = project.build(two, "tree")
             prefetched = build.statistics["prefetched"]
