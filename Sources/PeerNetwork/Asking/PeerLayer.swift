@@ -50,10 +50,16 @@ package final class PeerLayer: CacheLayer {
   ) -> EventLoopFuture<FetchedEntry?> {
     let promise = own.makePromise(of: FetchedEntry?.self)
     let candidates = directory.value.candidates(for: store.fingerprint(of: key))
-    PeerLookup(
-      key: key, store: store, urgency: urgency, candidates: candidates, network: directory.value, promise: promise
-    ).next()
+    let lookup = PeerLookup(
+      key: key, store: store, urgency: urgency, candidates: candidates, network: directory.value, promise: promise)
+    if urgency == .prefetch { directory.value.ahead[key] = lookup }
+    lookup.next()
     return promise.futureResult
+  }
+
+  package func expedite(_ key: CacheKey) {
+    let directory = directory
+    own.execute { directory.value.ahead[key]?.expedite() }
   }
 }
 

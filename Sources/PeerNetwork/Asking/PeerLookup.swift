@@ -21,6 +21,8 @@ final class PeerLookup {
   /// The attempt whose body is being taken.
   private var winner: EntryFetch?
   private var isDone = false
+  /// Whether a tool waits.
+  private var isUrgent: Bool
 
   /// - Parameter candidates: the best first.
   init(
@@ -30,6 +32,7 @@ final class PeerLookup {
     self.key = key
     self.store = store
     self.urgency = urgency
+    isUrgent = urgency == .tool
     self.candidates = candidates
     self.network = network
     self.promise = promise
@@ -50,13 +53,23 @@ final class PeerLookup {
       }
       attempts.append(attempt)
       attempt.start(on: connection, loop: network.loop)
-      if urgency == .tool, attempts.count < Self.mostAttempts, !candidates.isEmpty {
-        let this = NIOLoopBound(self, eventLoop: network.loop)
-        hedge = network.loop.scheduleTask(in: link.latency.late) { this.value.next() }
-      }
+      if isUrgent { scheduleHedge(in: link.latency.late) }
       return
     }
     if attempts.allSatisfy(\.isOver) { finish(nil) }
+  }
+
+  private func scheduleHedge(in time: TimeAmount) {
+    guard attempts.count < Self.mostAttempts, !candidates.isEmpty else { return }
+    let this = NIOLoopBound(self, eventLoop: network.loop)
+    hedge = network.loop.scheduleTask(in: time) { this.value.next() }
+  }
+
+  /// A tool has begun to wait for what was asked for ahead: from now on, an answer may be late.
+  func expedite() {
+    guard !isUrgent, winner == nil, !isDone, let latest = attempts.last else { return }
+    isUrgent = true
+    scheduleHedge(in: latest.link.latency.late)
   }
 
   /// Whether an attempt may take its body: the first one to ask may.
@@ -95,6 +108,7 @@ final class PeerLookup {
     guard !isDone else { return }
     isDone = true
     hedge?.cancel()
+    if urgency == .prefetch { network.ahead[key] = nil }
     // Attempts hold on to their lookup.
     attempts = []
     winner = nil

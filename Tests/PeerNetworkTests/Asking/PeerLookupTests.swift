@@ -132,6 +132,27 @@ extension RealNetwork {
       }
     }
 
+    @Test("of what is fetched ahead asks a second peer when a tool has begun to wait")
+    func expedited() async throws {
+      try await withPeers(2) { asker, peers in
+        for peer in peers { peer.hold(key, [1]) }
+        #expect(try await asker.await(2, holding: key))
+        // The first is not given up within this test.
+        try await asker.set(patience: .minutes(5))
+        let late = Claim()
+        for (number, peer) in peers.enumerated() {
+          peer.meddler.follow { $0.isEntry && late.isFirst(number) ? .hold : .send($0) }
+        }
+        let answer = asker.layer.fetch(key, into: asker.store, urgency: .prefetch, on: asker.loop)
+        #expect(await eventually { late.holder != nil })
+        asker.layer.expedite(key)
+        let first = try #require(late.holder)
+        let fetched = try await answer.get()
+        #expect(fetched?.peer?.name == "peer \(2 - first)")
+        #expect(try await asker.on { $0.ahead.isEmpty })
+      }
+    }
+
     @Test("says when what is fetched ahead is in the store")
     func aheadIsStored() async throws {
       try await withPeers(1) { asker, peers in
