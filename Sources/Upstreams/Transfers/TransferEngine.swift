@@ -70,14 +70,13 @@ final class TransferEngine: Sendable {
 
   /// A tool has begun to wait for what was to be fetched ahead: if it is still in the queue, it goes before the others.
   func expedite(_ tag: CacheKey) {
-    let isMoved = queue.withLock { queue in
+    queue.withLock { queue in
       let prefetch = Urgency.prefetch.rawValue
-      guard let index = queue.orders[prefetch].firstIndex(where: { $0.tag == tag }) else { return false }
+      guard let index = queue.orders[prefetch].firstIndex(where: { $0.tag == tag }) else { return }
       let order = queue.orders[prefetch].remove(at: index)
       queue.orders[Urgency.lookup.rawValue].append(Order(urgency: .lookup, tag: tag, make: order.make))
-      return true
+      wake()
     }
-    if isMoved { _ = fabrik_curl_multi_wakeup(handle.multi) }
   }
 
   /// Queues a request. `make` is called on the engine's thread when its turn has come; nil: it is no longer wanted.
@@ -87,21 +86,25 @@ final class TransferEngine: Sendable {
     let isAccepted = queue.withLock { queue in
       guard !queue.isStopping else { return false }
       queue.orders[urgency.rawValue].append(Order(urgency: urgency, tag: tag, make: make))
+      wake()
       return true
     }
-    if isAccepted {
-      _ = fabrik_curl_multi_wakeup(handle.multi)
-    } else if let transfer = make() {
-      transfer.consumer.end(.stopped)
-    }
+    if !isAccepted { make()?.consumer.end(.stopped) }
   }
 
   /// Ends all transfers, those that wait included, with ``TransferFailure/stopped``. Blocks until that is done. To be
   /// called once.
   func stop() {
-    queue.withLock { $0.isStopping = true }
-    _ = fabrik_curl_multi_wakeup(handle.multi)
+    queue.withLock { queue in
+      queue.isStopping = true
+      wake()
+    }
     thread.withLock { $0.take() }?.end()
+  }
+
+  /// To be called with the queue locked: the thread frees the handle as soon as it has seen that it is to stop.
+  private func wake() {
+    _ = fabrik_curl_multi_wakeup(handle.multi)
   }
 
   // MARK: - On the thread
