@@ -39,7 +39,7 @@ final class TransferEngine: Sendable {
   }
 
   private struct Queue: Sendable {
-    var orders: [[Order]] = .init(repeating: [], count: Urgency.allCases.count)
+    var orders: [CircularBuffer<Order>] = .init(repeating: .init(), count: Urgency.allCases.count)
     var isStopping = false
   }
 
@@ -177,7 +177,7 @@ final class TransferEngine: Sendable {
     let result: (Order?, [Order], Bool) = queue.withLock { queue in
       if queue.isStopping {
         let rest = queue.orders.flatMap { $0 }
-        queue.orders = .init(repeating: [], count: Urgency.allCases.count)
+        queue.orders = .init(repeating: .init(), count: Urgency.allCases.count)
         return (nil, rest, true)
       }
       var underWay = 0
