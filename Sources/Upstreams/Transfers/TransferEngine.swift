@@ -244,6 +244,9 @@ final class TransferEngine: Sendable {
     func set(_ option: CURLoption, _ value: String?) { _ = fabrik_curl_set_text(easy, option, value) }
     let context = Unmanaged.passUnretained(item).toOpaque()
     set(CURLOPT_NOSIGNAL, 1)
+    // A name that is being looked up when its transfer is given up is left to its thread: to wait for that, as is the
+    // default, stops all transfers for as long as a dead name server takes.
+    set(CURLOPT_QUICK_EXIT, 1)
     // Whatever a redirection or a configuration may say.
     set(CURLOPT_PROTOCOLS_STR, "http,https")
     set(CURLOPT_FOLLOWLOCATION, 0)
