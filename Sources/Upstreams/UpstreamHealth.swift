@@ -154,6 +154,8 @@ extension TransferFailure {
     switch self {
     case .unresolvable: .init(kind: .lasting, text: "is not known by that name: check the url, or your network's DNS")
     case .proxyUnresolvable: .init(kind: .lasting, text: "cannot be reached: the proxy is not known by that name")
+    case .proxyRefused(407): .init(kind: .lasting, text: "cannot be reached: the proxy wants a password (407)")
+    case .proxyRefused(let status): .init(kind: .lasting, text: "cannot be reached: the proxy refuses (\(status))")
     case .refused: .init(kind: .lasting, text: "refuses connections: is it running, and is the port right?")
     case .tls(let text):
       .init(kind: .lasting, text: "cannot be trusted (\(Printable.text(text))): for a private authority set ca_file")

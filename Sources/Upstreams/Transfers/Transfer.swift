@@ -94,7 +94,7 @@ struct AnswerHead: Sendable, Equatable {
     guard size <= Self.sizeLimit else { return false }
     let text = String(decoding: line, as: UTF8.self)
     if text.hasPrefix("HTTP/") {
-      // An interim answer, or a proxy's to CONNECT, came before.
+      // An interim answer came before.
       fields = [:]
       status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
       return true
@@ -113,6 +113,8 @@ struct AnswerHead: Sendable, Equatable {
 enum TransferFailure: Error, Sendable, Equatable {
   case unresolvable
   case proxyUnresolvable
+  /// The proxy does not let this through, and says so with a status.
+  case proxyRefused(Int)
   case refused
   case tls(String)
   /// No connection within the time, or no answer.

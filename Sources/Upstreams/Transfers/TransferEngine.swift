@@ -221,6 +221,7 @@ final class TransferEngine: Sendable {
 
   private static func failure(of code: CURLcode, _ easy: UnsafeMutableRawPointer) -> TransferFailure? {
     let text = String(cString: fabrik_curl_easy_strerror(code))
+    if code != CURLE_OK, let status = proxyRefusal(easy) { return .proxyRefused(status) }
     switch code {
     case CURLE_OK: return nil
     case CURLE_COULDNT_RESOLVE_HOST: return .unresolvable
@@ -233,6 +234,13 @@ final class TransferEngine: Sendable {
     case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE: return .tls(text)
     default: return .other(text)
     }
+  }
+
+  /// The status with which a proxy refused a tunnel; nil: it did not.
+  private static func proxyRefusal(_ easy: UnsafeMutableRawPointer) -> Int? {
+    var status = 0
+    guard fabrik_curl_get_long(easy, CURLINFO_HTTP_CONNECTCODE, &status) == CURLE_OK else { return nil }
+    return status >= 300 ? status : nil
   }
 
   // MARK: - Settings of a transfer
@@ -261,6 +269,8 @@ final class TransferEngine: Sendable {
     // An empty name: none, whatever this process's environment says.
     set(CURLOPT_PROXY, (isSecure ? transfer.options.secureProxy : transfer.options.plainProxy) ?? "")
     set(CURLOPT_NOPROXY, transfer.options.proxyExceptions ?? "")
+    // What a proxy says of a tunnel is not the store's answer.
+    set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     if let file = transfer.options.netrcFile {
       set(CURLOPT_NETRC, Int(CURL_NETRC_OPTIONAL.rawValue))
       set(CURLOPT_NETRC_FILE, file)
