@@ -27,8 +27,13 @@ final class EntryUpload: StoreExchange, @unchecked Sendable {
       .put, ObjectName(scope: equipment.scope, key: key), of: upstream, engine: equipment.engine, urgency: .upload)
   }
 
-  /// The store may write to its disk before it answers, and the body has to be sent before that.
+  /// The store may write to its disk before it answers.
   override var patience: Int { 60_000 }
+
+  override func isTooSlow(sent: UInt64, since begin: NIODeadline) -> Bool {
+    let seconds = Double((NIODeadline.now() - begin).nanoseconds) / 1e9
+    return seconds > Self.grace + Double(sent) / Self.leastRate
+  }
 
   override func makeBody() -> Body? {
     // Evicted meanwhile, or replaced: what is there now is sent.

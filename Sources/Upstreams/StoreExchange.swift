@@ -105,6 +105,7 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
   func isTooSlow(received: UInt64, since head: NIODeadline) -> Bool {
     (NIODeadline.now() - head).nanoseconds > 60_000_000_000
   }
+  func isTooSlow(sent: UInt64, since begin: NIODeadline) -> Bool { false }
   /// The end. Called once.
   func complete(_ outcome: Outcome) {}
 

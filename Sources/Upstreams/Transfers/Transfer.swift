@@ -23,7 +23,7 @@ final class Transfer {
   let consumer: any TransferConsumer
   let request: UpstreamRequest
   let options: ConnectionOptions
-  /// The answer must begin within so many milliseconds.
+  /// The answer must begin within so many milliseconds after the last of the request was sent.
   let patience: Int
   let upload: (any UploadBody)?
 
@@ -33,6 +33,9 @@ final class Transfer {
   /// When the head was there.
   var answeredAt: NIODeadline?
   var received: UInt64 = 0
+  /// Bytes of the upload that libcurl has taken, and when it took the last.
+  var sent: UInt64 = 0
+  var sentAt: NIODeadline?
   /// Why the transfer was given up by this side.
   var interruption: TransferFailure?
   private var hasBegun = false
@@ -64,8 +67,14 @@ protocol TransferConsumer: AnyObject {
   func take(_ bytes: UnsafeRawBufferPointer) -> Bool
   /// Whether the body comes too slowly to be waited for. Asked a few times a second.
   func isTooSlow(received: UInt64, since head: NIODeadline) -> Bool
+  /// Whether the body of a PUT is taken too slowly. Asked a few times a second, before there is an answer.
+  func isTooSlow(sent: UInt64, since begin: NIODeadline) -> Bool
   /// Called once, last; nil: the answer is complete.
   func end(_ failure: TransferFailure?)
+}
+
+extension TransferConsumer {
+  func isTooSlow(sent: UInt64, since begin: NIODeadline) -> Bool { false }
 }
 
 /// The body of a PUT.

@@ -114,7 +114,6 @@ final class TransferEngine: Sendable {
     let urgency: Urgency
     let transfer: Transfer
     var headers: UnsafeMutablePointer<curl_slist>?
-    var uploaded: UInt64 = 0
 
     init(handle: UnsafeMutableRawPointer, urgency: Urgency, transfer: Transfer) {
       self.handle = handle
@@ -200,7 +199,11 @@ final class TransferEngine: Sendable {
       transfer.interruption = .tooSlow
       return true
     }
-    guard (now - transfer.begin).nanoseconds / 1_000_000 > transfer.patience else { return false }
+    if transfer.upload != nil, transfer.consumer.isTooSlow(sent: transfer.sent, since: transfer.begin) {
+      transfer.interruption = .tooSlow
+      return true
+    }
+    guard (now - (transfer.sentAt ?? transfer.begin)).nanoseconds / 1_000_000 > transfer.patience else { return false }
     transfer.interruption = .stalled
     return true
   }
@@ -315,7 +318,7 @@ final class TransferEngine: Sendable {
       // A connection that the store has closed meanwhile is replaced, and the body sent once more.
       _ = fabrik_curl_set_seek(easy) { context, offset, origin in
         guard origin == SEEK_SET, offset >= 0 else { return CURL_SEEKFUNC_FAIL }
-        TransferEngine.active(context).uploaded = UInt64(offset)
+        TransferEngine.active(context).transfer.sent = UInt64(offset)
         return CURL_SEEKFUNC_OK
       }
       _ = fabrik_curl_set_pointer(easy, CURLOPT_SEEKDATA, context)
@@ -346,8 +349,9 @@ extension TransferEngine.Active {
 
   fileprivate func give(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
     guard let body = transfer.upload else { return 0 }
-    guard let count = body.read(at: uploaded, into: buffer) else { return Int(CURL_READFUNC_ABORT) }
-    uploaded += UInt64(count)
+    guard let count = body.read(at: transfer.sent, into: buffer) else { return Int(CURL_READFUNC_ABORT) }
+    transfer.sent += UInt64(count)
+    transfer.sentAt = .now()
     return count
   }
 }
