@@ -13,6 +13,8 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   /// A whole body must have come within so many seconds, if it is not known to have taken longer to make.
   private static let longest = 8.0
   private static let longestOfAll = 60.0
+  /// Of TCP, and TLS as it is without shortcuts.
+  private static let roundTripsOfConnecting = 4
 
   private let local: CacheStore
   private let key: CacheKey
@@ -57,10 +59,12 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
     tag = key
   }
 
-  /// The first connection takes several round trips, and a store may be slow at times: what is learned shortens the
-  /// wait only within reason.
+  /// A new connection takes several round trips, and a store may be slow at times: what is learned shortens the wait only
+  /// within reason, and before anything is known there is nothing to shorten it.
   override var patience: Int {
-    min(upstream.settings.timeout, max(500, Int(upstream.health.patience.nanoseconds / 1_000_000)))
+    guard let typical = upstream.health.typicalLatency else { return upstream.settings.timeout }
+    let learned = upstream.health.patience + typical * Self.roundTripsOfConnecting
+    return min(upstream.settings.timeout, max(500, Int(learned.nanoseconds / 1_000_000)))
   }
 
   override func accept(_ head: AnswerHead) -> Bool {
@@ -115,6 +119,7 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
       actionResult = nil
       finish(actionResult: result)
     case .absent:
+      if let latency { upstream.health.recordLatency(latency) }
       upstream.health.recordSuccess(.reading)
       upstream.misses.insert(key)
       answer.give(nil)
