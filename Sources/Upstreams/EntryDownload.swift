@@ -21,6 +21,8 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   private let reader: EnvelopeReader
   private let answer: Answer
   private var flaw: Envelope.Flaw?
+  /// Whether the object is larger than the whole cache, and so cannot be taken in.
+  private var isTooLarge = false
   /// What has come of an `ActionResult`; nil: the object itself is awaited.
   private var actionResult: [UInt8]?
 
@@ -70,8 +72,8 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   override func accept(_ head: AnswerHead) -> Bool {
     if let latency { upstream.health.recordLatency(latency) }
     answer.hasBegun.store(true, ordering: .relaxed)
-    // An object larger than the whole cache cannot be taken in.
-    return (head.contentLength ?? 0) <= local.maxSize
+    isTooLarge = (head.contentLength ?? 0) > local.maxSize
+    return !isTooLarge
   }
 
   override func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -89,7 +91,9 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   private func takeObject(_ bytes: UnsafeRawBufferPointer) -> Bool {
     do {
       try reader.take(bytes)
-      return true
+      // The length may not have been said before.
+      isTooLarge = (reader.envelope?.size ?? 0) > local.maxSize
+      return !isTooLarge
     } catch {
       flaw = error
       return false
@@ -127,6 +131,7 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
       upstream.health.record(problem, .reading)
       answer.give(nil)
     case .nothing:
+      if isTooLarge { upstream.misses.insert(key) }
       upstream.health.recordNothing(.reading)
       answer.give(nil)
     }
