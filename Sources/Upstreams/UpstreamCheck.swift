@@ -24,7 +24,8 @@ struct UpstreamCheck: Sendable {
     guard let key = CacheKey(namespace: Self.namespace, bytes: random) else { return report }
     for _ in 0..<Self.rounds {
       let (outcome, latency) = await ask(.get, key)
-      if let problem = outcome.text {
+      // Nobody has ever stored an object of that name.
+      if let problem = outcome.isAbsent ? nil : outcome.text ?? Envelope.Flaw.foreign.explanation {
         report.reading = .problem(problem)
         break
       }
@@ -71,6 +72,8 @@ extension StoreExchange.Outcome {
     case .nothing: "gives another object back than it took"
     }
   }
+
+  fileprivate var isAbsent: Bool { if case .absent = self { true } else { false } }
 }
 
 /// One request of a check.
