@@ -5,7 +5,7 @@ import Synchronization
 /// Whether it is worth asking a store, and what the user should know of it. Reading and writing are judged apart: a full
 /// store can still be read.
 final class UpstreamHealth: Sendable {
-  private struct State {
+  fileprivate struct State {
     var reading = CircuitBreaker()
     var writing = CircuitBreaker()
     var latency = LatencyEstimate(longest: .seconds(10))
@@ -13,6 +13,8 @@ final class UpstreamHealth: Sendable {
     var complaints: [Direction: String] = [:]
     /// What has been found out and not been said.
     var unsaid: [String] = []
+    /// When what was said may be said again.
+    var said: [String: NIODeadline] = [:]
     /// Objects that were not what they should be.
     var rejected = 0
     var lastRejection: NIODeadline?
@@ -22,8 +24,10 @@ final class UpstreamHealth: Sendable {
     case reading, writing
   }
 
-  /// Objects that are not right are spoken of once in this time.
-  private static let rejectionPause = TimeAmount.minutes(10)
+  /// Objects that are not right are spoken of once in this time, and so is a trouble that comes and goes.
+  fileprivate static let pause = TimeAmount.minutes(10)
+  /// Kinds of trouble that are remembered: what a store says may be in the text.
+  fileprivate static let mostSaid = 32
 
   private let name: String
   private let state = Mutex(State())
@@ -83,9 +87,8 @@ final class UpstreamHealth: Sendable {
     }
   }
 
-  func record(_ problem: UpstreamProblem, _ direction: Direction) {
+  func record(_ problem: UpstreamProblem, _ direction: Direction, now: NIODeadline = .now()) {
     state.withLock { state in
-      let now = NIODeadline.now()
       switch (problem.kind, direction) {
       case (.ofObject, .reading): state.reading.recordNothing(now: now)
       case (.ofObject, .writing): state.writing.recordNothing(now: now)
@@ -99,23 +102,22 @@ final class UpstreamHealth: Sendable {
       state.complaints[direction] = problem.text
       // Trouble with both is one trouble.
       if !state.complaints.contains(where: { $0.key != direction && $0.value == problem.text }) {
-        state.unsaid.append(name + (problem.text.hasPrefix(":") ? "" : " ") + problem.text)
+        state.say(name + (problem.text.hasPrefix(":") ? "" : " ") + problem.text, now: now)
       }
     }
   }
 
   /// An object was not what it should be.
-  func recordRejection(_ flaw: Envelope.Flaw) {
+  func recordRejection(_ flaw: Envelope.Flaw, now: NIODeadline = .now()) {
     state.withLock { state in
       state.rejected += 1
       // The store answers: it is not to blame, unless it answers everything so.
       if flaw == .foreign {
-        state.reading.recordFailure(now: .now())
+        state.reading.recordFailure(now: now)
       } else {
         state.reading.recordSuccess()
       }
-      let now = NIODeadline.now()
-      if let last = state.lastRejection, now - last < Self.rejectionPause { return }
+      if let last = state.lastRejection, now - last < Self.pause { return }
       state.lastRejection = now
       state.unsaid.append("\(name) \(flaw.explanation)")
     }
@@ -133,6 +135,15 @@ final class UpstreamHealth: Sendable {
 
   /// What is wrong now.
   var complaint: String? { state.withLock { $0.complaints[.reading] ?? $0.complaints[.writing] } }
+}
+
+extension UpstreamHealth.State {
+  fileprivate mutating func say(_ text: String, now: NIODeadline) {
+    if let end = said[text], now < end { return }
+    guard said[text] != nil || said.count < UpstreamHealth.mostSaid else { return }
+    said[text] = now + UpstreamHealth.pause
+    unsaid.append(text)
+  }
 }
 
 extension Envelope.Flaw {
