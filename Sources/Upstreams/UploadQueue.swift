@@ -10,7 +10,9 @@ import SystemSupport
 /// any of it; what is left when the server ends is taken up by the next.
 final class UploadQueue: Sendable {
   /// Keys that may wait: about as many as a very large build stores. Of more, the oldest are dropped.
-  private static let limit = 50_000
+  static let limit = 50_000
+  /// Bytes of keys that are kept from one server to the next, 20 000 of ccache's: a ``SmallFile`` may not be longer.
+  private static let leftOverLimit = 1_000_000
   /// Requests under way at a time: enough to hide the round trips, few enough to leave the line to lookups.
   private static let concurrency = 4
   /// How soon to look again whether a store that could not be written to has recovered.
@@ -56,22 +58,22 @@ final class UploadQueue: Sendable {
   }
 
   func enqueue(_ key: CacheKey) {
+    add([key], evenIfStopped: false)
+  }
+
+  private func add(_ keys: [CacheKey], evenIfStopped: Bool) {
     state.withLock { state in
-      guard !state.isStopped, state.waiting[key] == nil else { return }
-      state.waiting[key] = 0
-      state.order.append(key)
-      if state.waiting.count > Self.limit, let oldest = state.takeFirst() {
-        state.waiting[oldest] = nil
-        state.dropped += 1
-      }
+      guard evenIfStopped || !state.isStopped else { return }
+      for key in keys { state.append(key) }
     }
     pump()
   }
 
   /// To be called when the equipment is there.
   func begin() {
-    for key in takeLeftOver() { enqueue(key) }
-    pump()
+    // Else what was left would be taken from the file, and never be written back.
+    guard !state.withLock({ $0.isStopped }) else { return }
+    add(takeLeftOver(), evenIfStopped: true)
   }
 
   private func pump() {
@@ -144,15 +146,31 @@ final class UploadQueue: Sendable {
 
   /// Writes down what has not been sent.
   func keepLeftOver() {
-    let keys = state.withLock { state in state.order[state.first...].filter { state.waiting[$0] != nil } }
+    var keys = state.withLock { state in state.order[state.first...].filter { state.waiting[$0] != nil } }
     guard !keys.isEmpty else { return }
+    // What another server has left meanwhile, or was left before this one had begun.
+    let known = Set(keys)
+    keys.insert(contentsOf: readLeftOver().filter { !known.contains($0) }, at: 0)
+    // The newest are the likeliest to be there still.
+    var lines: [String] = []
+    var size = 0
+    for key in keys.reversed() {
+      let line = "\(key)\n"
+      size += line.utf8.count
+      guard size <= Self.leftOverLimit else { break }
+      lines.append(line)
+    }
     try? FileSystem.makeDirectories(file.removingLastComponent(), permissions: 0o700)
-    try? SmallFile.replace(file, with: keys.map { "\($0)\n" }.joined())
+    try? SmallFile.replace(file, with: lines.reversed().joined())
   }
 
   private func takeLeftOver() -> [CacheKey] {
+    defer { try? FileSystem.remove(file) }
+    return readLeftOver()
+  }
+
+  private func readLeftOver() -> [CacheKey] {
     guard let text = SmallFile.read(file) else { return [] }
-    try? FileSystem.remove(file)
     return text.split(separator: "\n").prefix(Self.limit).compactMap { line in
       let parts = line.split(separator: "/")
       guard parts.count == 2, let bytes = Hex.decode(Array(parts[1].utf8)) else { return nil }
@@ -162,6 +180,16 @@ final class UploadQueue: Sendable {
 }
 
 extension UploadQueue.State {
+  fileprivate mutating func append(_ key: CacheKey) {
+    guard waiting[key] == nil else { return }
+    waiting[key] = 0
+    order.append(key)
+    if waiting.count > UploadQueue.limit, let oldest = takeFirst() {
+      waiting[oldest] = nil
+      dropped += 1
+    }
+  }
+
   fileprivate mutating func takeFirst() -> CacheKey? {
     while first < order.count {
       let key = order[first]
