@@ -151,6 +151,7 @@ final class TransferEngine: Sendable {
       var running: CInt = 0
       _ = fabrik_curl_multi_perform(handle.multi, &running)
       var code = CURLE_OK
+      let before = active.count
       while let easy = fabrik_curl_multi_next_done(handle.multi, &code) {
         guard let item = active.removeValue(forKey: easy) else { continue }
         counts[item.urgency.rawValue] -= 1
@@ -162,6 +163,8 @@ final class TransferEngine: Sendable {
         counts[item.urgency.rawValue] -= 1
         finish(item, CURLE_OPERATION_TIMEDOUT, &spare)
       }
+      // There is room for those that wait: nothing would wake the thread for them.
+      if active.count < before { continue }
       _ = fabrik_curl_multi_poll(handle.multi, active.isEmpty ? Self.idlePatience : Self.tick)
     }
     for item in active.values {
