@@ -34,6 +34,8 @@ final class FakeStore: Sendable {
       case silence
       /// The bytes come again and again.
       case endless
+      /// More comes later, and the connection is kept.
+      case then([UInt8], EventLoopFuture<Void>)
     }
 
     var bytes: [UInt8]
@@ -213,6 +215,12 @@ private final class Connection: ChannelInboundHandler {
     isBusy = true
     let response = store.response(to: request)
     guard let gate = response.gate else { return send(response, context) }
+    send(after: gate, response, context)
+  }
+
+  private func send(
+    after gate: EventLoopFuture<Void>, _ response: FakeStore.Response, _ context: ChannelHandlerContext
+  ) {
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     gate.hop(to: context.eventLoop).whenComplete { _ in bound.value.0.send(response, bound.value.1) }
   }
@@ -231,6 +239,8 @@ private final class Connection: ChannelInboundHandler {
         let closing = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
         closing?.whenComplete { _ in bound.value.1.close(promise: nil) }
       case .silence: break
+      case .then(let bytes, let gate):
+        connection.send(after: gate, FakeStore.Response(bytes: bytes), context)
       case .endless:
         if case .success = result { connection.send(response, context) }
       }

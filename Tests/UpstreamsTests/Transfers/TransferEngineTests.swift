@@ -1,3 +1,4 @@
+import CacheStore
 import NIOCore
 import NIOPosix
 import SystemPackage
@@ -6,6 +7,12 @@ import TestSupport
 import Testing
 
 @testable import Upstreams
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 /// How requests are made.
 @Suite(.timeLimit(.minutes(2)))
@@ -286,6 +293,72 @@ struct TransferEngineTests {
       gate.succeed()
       for recorder in holding { #expect(try await recorder.result().failure == nil) }
       #expect(store.requests.filter { $0.path == "/hold" }.count == limit + 5)
+    }
+  }
+
+  @Test func `what was to be fetched ahead goes first once a tool waits for it`() async throws {
+    let gate = Self.gate()
+    try await with({ $0.path == "/hold" ? .status(200, gate: gate.futureResult) : nil }) {
+      (engine, store) async throws in
+      let holding = (0..<48).map { _ in engine.perform(.get, "\(store.url)/hold", urgency: .prefetch) }
+      try await store.awaitRequests(48)
+      let recorders = [Recorder(), Recorder(), Recorder()]
+      for (number, recorder) in recorders.enumerated() {
+        let url = "\(store.url)/\(number)"
+        engine.perform(.prefetch, tag: CacheKey(test: number)) {
+          Transfer(.init(method: .get, url: url), options: .init(), patience: 30_000, consumer: recorder)
+        }
+      }
+      engine.expedite(CacheKey(test: 1))
+      // Neither of what is under way nor of what nobody has queued.
+      engine.expedite(CacheKey(test: 7))
+      #expect(try await recorders[1].result().failure == nil)
+      #expect(store.requests.dropFirst(48).map(\.path) == ["/1"])
+      gate.succeed()
+      for recorder in holding + recorders { #expect(try await recorder.result().failure == nil) }
+      #expect(store.requests.count == 51)
+    }
+  }
+
+  @Test func `what waits for room is taken up when all that was under way ends at once`() async throws {
+    try await with { (engine, store) async throws in
+      // Nothing listens there any more: each attempt fails at once.
+      try await store.close()
+      let recorders = (0..<200).map { _ in engine.perform(.get, "\(store.url)/x", urgency: .upload) }
+      for recorder in recorders { #expect(try await recorder.result().ends == [.refused]) }
+    }
+  }
+
+  @Test func `a proxy that this process's environment names is not used`() async throws {
+    setenv("http_proxy", "http://127.0.0.1:1", 1)
+    setenv("ALL_PROXY", "http://127.0.0.1:1", 1)
+    defer {
+      unsetenv("http_proxy")
+      unsetenv("ALL_PROXY")
+    }
+    try await with { (engine, store) async throws in
+      #expect(try await engine.perform(.get, "\(store.url)/x").result().status == 404)
+    }
+  }
+
+  @Test func `a PUT may take longer than its patience as long as it is taken in`() async throws {
+    final class Slow: UploadBody {
+      var size: UInt64 { 8 }
+      func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Int? {
+        usleep(100_000)
+        buffer[0] = 1
+        return offset < 8 ? 1 : 0
+      }
+    }
+    try await with { (engine, store) async throws in
+      let recorder = Recorder()
+      engine.perform(.upload) {
+        Transfer(
+          .init(method: .put, url: "\(store.url)/x"), options: .init(), patience: 400, upload: Slow(),
+          consumer: recorder)
+      }
+      #expect(try await recorder.result().status == 201)
+      #expect(store.objects["/x"] == Array(repeating: 1, count: 8))
     }
   }
 
