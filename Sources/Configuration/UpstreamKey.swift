@@ -97,10 +97,18 @@ extension UpstreamSettings {
         return scheme == "s3"
           ? "holds an '@'; a bucket has none" : "holds a password; put that into ~/.netrc, or set a token"
       }
+      if scheme != "s3", !text.unicodeScalars.allSatisfy(isAllowed) {
+        return "has a character that a URL may not have; write it as %20, say"
+      }
       if text.contains("?") || text.contains("#") && scheme != "s3" { return "has a '?' or '#', which it may not" }
       return nil
     }
     return "takes \(UpstreamKey.url.expectation), not '\(text)'"
+  }
+
+  /// Whether RFC 3986 has the character in a URL.
+  private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
+    (0x21...0x7e).contains(scalar.value) && !"\"<>\\^`{|}".unicodeScalars.contains(scalar)
   }
 
   /// The host with its port; nil when it is not of this scheme, or has none.
