@@ -72,7 +72,7 @@ final class ServerContext: Sendable {
     guard !keys.isEmpty else { return }
     transfers.begin()
     workers.submit { _ in
-      self.cache.storePlan(plan, of: keys, digest: OpenSSLDigest())
+      self.cache.storePlan(plan, of: keys, excluding: lease.account.excluded, digest: OpenSSLDigest())
       self.collectIfNeeded()
       self.transfers.end()
     }

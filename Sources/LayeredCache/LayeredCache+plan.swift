@@ -1,4 +1,5 @@
 package import CacheStore
+package import ControlProtocol
 import NIOCore
 
 extension LayeredCache {
@@ -25,12 +26,16 @@ extension LayeredCache {
   ///
   /// - Parameters:
   ///   - key: of the plan.
+  ///   - excluded: layers that the build did without.
   ///   - digest: a new one.
-  package func storePlan(_ key: CacheKey, of build: [CacheKey], digest: any DigestComputing) {
+  package func storePlan(
+    _ key: CacheKey, of build: [CacheKey], excluding excluded: Set<CacheLayerName> = [], digest: any DigestComputing
+  ) {
     guard hasOtherLayers, let plan = BuildPlan(of: build, after: plan(key)) else { return }
     let writer = makeWriter(key: key, digest: digest)
     plan.encoded.withUnsafeBytes { writer.write($0) }
-    record(writer.commit(duration: nil, mode: .replace), of: key, for: nil)
+    guard case .stored = writer.commit(duration: nil, mode: .replace) else { return }
+    report(StoreEvent(key: key, excluded: excluded))
   }
 
   // MARK: - Fetching ahead

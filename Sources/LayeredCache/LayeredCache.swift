@@ -186,7 +186,7 @@ package final class LayeredCache: Sendable {
     _ = flights.withLock { $0.removeValue(forKey: flight) }
   }
 
-  private func report(_ event: StoreEvent) {
+  func report(_ event: StoreEvent) {
     for observer in observers.withLock({ $0 }) { observer.body(event) }
   }
 

@@ -25,7 +25,7 @@ package final class StatisticsAccount: Sendable {
   private let statistics = Mutex(LeaseStatistics())
   private let budgets = Mutex<[CacheLayerName: LayerBudget]>([:])
   /// Layers that this build does not want.
-  let excluded: Set<CacheLayerName>
+  package let excluded: Set<CacheLayerName>
   /// nil: not wanted.
   private let journal: Mutex<BuildJournal?>
   /// What was fetched ahead and not asked for yet. Most builds have none: the count saves them the lock.

@@ -108,12 +108,13 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   }
 
   override func complete(_ outcome: Outcome) {
+    isEnded = true
     finishAnswer(outcome)
-    if isProceeding { isProceeding = false } else { answer.stored.succeed() }
+    if isEnded { answer.stored.succeed() }
   }
 
-  /// Whether another request follows.
-  private var isProceeding = false
+  /// Whether nothing follows: no other request, and the body is stored or never will be.
+  private var isEnded = true
 
   private func finishAnswer(_ outcome: Outcome) {
     if let flaw { return reject(flaw) }
@@ -151,12 +152,24 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
           layer: upstream.name, size: envelope.size, duration: envelope.duration, body: entry.body,
           stored: answer.stored.futureResult))
       guard let body = entry.body else { return }
-      let writer = local.makeWriter(key: key, digest: KnownDigest(envelope.digest))
-      body.withUnsafeReadableBytes { writer.write($0) }
-      _ = writer.commit(duration: envelope.duration, origin: upstream.origin, mode: .keepFirst)
+      isEnded = false
+      // Not before it is known where it came from: who found it in the store sooner would take it for this machine's own.
+      answer.promise.futureResult.whenComplete { _ in
+        self.engine.perform(.lookup) {
+          self.store(body, envelope)
+          return nil
+        }
+      }
     } catch {
       reject(error)
     }
+  }
+
+  private func store(_ body: ByteBuffer, _ envelope: Envelope) {
+    let writer = local.makeWriter(key: key, digest: KnownDigest(envelope.digest))
+    body.withUnsafeReadableBytes { writer.write($0) }
+    _ = writer.commit(duration: envelope.duration, origin: upstream.origin, mode: .keepFirst)
+    answer.stored.succeed()
   }
 
   private func finish(actionResult: [UInt8]) {
@@ -166,7 +179,7 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
       finish()
     case .blob(let digest, _):
       guard let url = upstream.store.blobURL(digest) else { return reject(.foreign) }
-      isProceeding = true
+      isEnded = false
       proceed(to: url)
     case nil: reject(.foreign)
     }

@@ -27,7 +27,7 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
   private static let mostRedirections = 3
 
   let upstream: Upstream
-  private let engine: TransferEngine
+  let engine: TransferEngine
   private let method: UpstreamRequest.Method
   private let name: ObjectName
   private let urgency: TransferEngine.Urgency

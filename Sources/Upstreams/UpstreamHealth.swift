@@ -99,9 +99,10 @@ final class UpstreamHealth: Sendable {
       }
       // The same trouble has several faces: said is the first, until it is over.
       guard state.complaints[direction] == nil else { return }
+      // Trouble with both reading and writing is one trouble.
+      let isKnown = !state.complaints.isEmpty
       state.complaints[direction] = problem.text
-      // Trouble with both is one trouble.
-      if !state.complaints.contains(where: { $0.key != direction && $0.value == problem.text }) {
+      if !isKnown {
         state.say(name + (problem.text.hasPrefix(":") ? "" : " ") + problem.text, now: now)
       }
     }

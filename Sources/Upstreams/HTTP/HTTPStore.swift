@@ -19,6 +19,11 @@ struct HTTPStore: ObjectStore {
     request(method, path: (isBazel ? BazelLayout.actionPath(name) : nil) ?? name.path)
   }
 
+  private static func target(of answer: StoreAnswer) -> String {
+    // Without the object's name.
+    answer.head.fields["location"].flatMap(URLText.origin).map { Printable.text($0) } ?? "another place"
+  }
+
   /// A request for a path below the base.
   func request(_ method: UpstreamRequest.Method, path: String) -> UpstreamRequest {
     var request = UpstreamRequest(method: method, url: "\(base)/\(path)")
@@ -36,7 +41,7 @@ struct HTTPStore: ObjectStore {
     case (300..<400, _):
       return .init(
         kind: .lasting,
-        text: "redirects to \(Printable.text(answer.head.fields["location"] ?? "another place")); set its url to that")
+        text: "redirects to \(Self.target(of: answer)): set its url to where objects are")
     case (401, _), (403, _):
       let remedy = token == nil ? "set a token, or put a password into ~/.netrc" : "check the token"
       let right = method == .put ? "may not be written to with these credentials" : "refuses the credentials"
