@@ -71,7 +71,8 @@ struct DownloadTests {
     }
   }
 
-  @Test(arguments: [10, 200_000]) func `a damaged object is not taken, and not asked for again`(size: Int) async throws {
+  @Test(arguments: [10, 200_000]) func `a damaged object is not taken, and not asked for again`(size: Int) async throws
+  {
     let object = FakeObject(key: key, body: body(size))
     var damaged = try object.bytes()
     damaged[damaged.count - 1] ^= 1
@@ -156,7 +157,8 @@ struct DownloadTests {
   }
 
   @Test func `a body that stands still is given up within seconds`() async throws {
-    let store = try await FakeStore { _ in .text("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nFBS1", ending: .silence) }
+    let store = try await FakeStore { _ in .text("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nFBS1", ending: .silence)
+    }
     try await withBench([store]) { (bench) async throws in
       #expect(try await bench.fetch(key) == nil)
       #expect(bench.local.body(key) == nil)

@@ -122,7 +122,8 @@ struct UploadTests {
     }
   }
 
-  @Test func `a store that cannot be written to is left alone for a while, and then gets what has waited`() async throws {
+  @Test func `a store that cannot be written to is left alone for a while, and then gets what has waited`() async throws
+  {
     let store = try await FakeStore { _ in .status(403) }
     try await withBench([store]) { (bench) async throws in
       let entries = entries(20, in: bench)
@@ -205,10 +206,11 @@ struct UploadTests {
     }
   }
 
-  @Test(arguments: [
-    (nil, [], [.regional, .s3]), (.s3, [], [.regional]), (.regional, [], []), (.peers, [], []),
-    (nil, [.regional], [.s3]), (nil, [.regional, .s3], []), (.s3, [.regional], []),
-  ] as [(CacheLayerName?, Set<CacheLayerName>, [CacheLayerName])])
+  @Test(
+    arguments: [
+      (nil, [], [.regional, .s3]), (.s3, [], [.regional]), (.regional, [], []), (.peers, [], []),
+      (nil, [.regional], [.s3]), (nil, [.regional, .s3], []), (.s3, [.regional], []),
+    ] as [(CacheLayerName?, Set<CacheLayerName>, [CacheLayerName])])
   func `entries go to the stores that are nearer than where they came from, and not where a build may not go`(
     source: CacheLayerName?, excluded: Set<CacheLayerName>, expected: [CacheLayerName]
   ) async throws {
