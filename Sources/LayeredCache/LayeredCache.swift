@@ -152,12 +152,13 @@ package final class LayeredCache: Sendable {
     }
     layer.fetch(key, into: local, urgency: urgency, within: patience, on: loop).whenComplete { result in
       let fetched = (try? result.get()) ?? nil
-      if let fetched {
-        onArrival?(fetched)
-        self.report(StoreEvent(key: key, source: fetched.layer))
+      if let fetched { onArrival?(fetched) }
+      // Until it can be found in the store, who asks for it gets this answer, and nobody is told of it.
+      let stored = fetched?.stored ?? loop.makeSucceededVoidFuture()
+      stored.whenComplete { _ in
+        self.end(flight)
+        if let fetched { self.report(StoreEvent(key: key, source: fetched.layer)) }
       }
-      // Until it can be found in the store, who asks for it gets this answer.
-      if let stored = fetched?.stored { stored.whenComplete { _ in self.end(flight) } } else { self.end(flight) }
       promise.succeed(fetched)
     }
     return promise.futureResult

@@ -104,13 +104,15 @@ struct DownloadTests {
 
   @Test func `a redirection to another host or port is not followed, and told`() async throws {
     let other = try await FakeStore { _ in .status(200) }
-    let place = "\(other.url)/x"
+    let place = "\(other.url)/x/plain/test/01"
     let store = try await FakeStore { _ in .status(307, [("Location", place)]) }
     try await withBench([store, other]) { (bench) async throws in
       #expect(try await bench.fetch(key) == nil)
       #expect(other.requests.isEmpty)
       #expect(
-        bench.group.takeNotices() == ["upstream \(store.url) redirects to \(place); set its url to that"])
+        bench.group.takeNotices() == [
+          "upstream \(store.url) redirects to \(other.url)/x: set its url to where objects are"
+        ])
       #expect(!bench.group.layers[0].mayHold(CacheKey(test: 2)))
     }
   }

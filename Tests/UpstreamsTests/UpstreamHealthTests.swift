@@ -45,11 +45,15 @@ struct UpstreamHealthTests {
     #expect(health.takeUnsaid().count < 50)
   }
 
-  @Test func `trouble with reading and with writing is told apart, unless it is the same`() {
+  @Test func `trouble with writing is told of only where there is none with reading`() {
     health.record(passing, .reading)
     health.record(passing, .writing)
     #expect(health.takeUnsaid() == ["upstream x fails"])
     health.recordSuccess(.writing)
+    health.record(lasting, .writing)
+    #expect(health.takeUnsaid().isEmpty)
+    health.recordSuccess(.writing)
+    health.recordSuccess(.reading)
     health.record(lasting, .writing)
     #expect(health.takeUnsaid() == ["upstream x refuses"])
   }

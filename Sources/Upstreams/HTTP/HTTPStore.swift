@@ -20,8 +20,12 @@ struct HTTPStore: ObjectStore {
   }
 
   private static func target(of answer: StoreAnswer) -> String {
-    // Without the object's name.
-    answer.head.fields["location"].flatMap(URLText.origin).map { Printable.text($0) } ?? "another place"
+    guard let location = answer.head.fields["location"] else { return "another place" }
+    // Without the object's name, of three parts.
+    let path = location.prefix { $0 != "?" && $0 != "#" }
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
+    let base = parts.joined(separator: "/")
+    return Printable.text(base.isEmpty || base.hasSuffix(":/") ? path : base[...])
   }
 
   /// A request for a path below the base.
