@@ -4,6 +4,7 @@ package import ControlProtocol
 import Cryptography
 package import LayeredCache
 package import NIOCore
+import Synchronization
 package import SystemPackage
 import SystemSupport
 
@@ -47,6 +48,7 @@ package final class UpstreamGroup: Sendable {
   private let supply = EquipmentSupply()
   private let surroundings: SharedSurroundings
   private let members: [Member]
+  private let isStopped = Mutex(false)
 
   package init(_ parameters: Parameters) {
     self.parameters = parameters
@@ -75,7 +77,15 @@ package final class UpstreamGroup: Sendable {
   /// Loads what is needed; blocks for some milliseconds, and for 100 ms when a team's secret is new on this machine.
   /// Lookups wait for it.
   package func prepare() {
-    supply.supply(Result { try makeEquipment() })
+    let equipment = Result { try makeEquipment() }
+    let isInTime = isStopped.withLock { isStopped in
+      if !isStopped { supply.supply(equipment) }
+      return !isStopped
+    }
+    guard isInTime else {
+      try? equipment.get().engine.stop()
+      return supply.supply(.failure(EngineFailure(description: "the server ends")))
+    }
     for member in members { member.uploads?.begin() }
   }
 
@@ -135,6 +145,7 @@ package final class UpstreamGroup: Sendable {
 
   /// Ends everything, and keeps for the next server what has not been sent. Blocks for some milliseconds.
   package func stop() {
+    isStopped.withLock { $0 = true }
     for member in members { member.uploads?.stop() }
     supply.equipment?.engine.stop()
     for member in members { member.uploads?.keepLeftOver() }

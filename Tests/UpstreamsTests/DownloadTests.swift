@@ -258,6 +258,18 @@ struct DownloadTests {
     try await store.close()
   }
 
+  @Test func `a server that ends while it prepares ends all the same`() async throws {
+    try await withTemporaryDirectory { directory in
+      let bench = try UpstreamBench([UpstreamSettings(url: "http://127.0.0.1:1")], in: directory)
+      let settling = try #require(bench.group.layers[0].settling(on: bench.loop))
+      bench.group.stop()
+      bench.group.prepare()
+      try await settling.get()
+      #expect(!bench.group.layers[0].mayHold(key))
+      #expect(try await bench.fetch(key) == nil)
+    }
+  }
+
   @Test func `lookups under way when the server ends are misses`() async throws {
     let store = try await FakeStore { _ in .text("", ending: .silence) }
     try await withTemporaryDirectory { directory in
