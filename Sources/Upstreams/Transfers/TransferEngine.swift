@@ -221,6 +221,8 @@ final class TransferEngine: Sendable {
     } else {
       fabrik_curl_easy_cleanup(item.handle)
     }
+    // A store that refuses a body need not receive all of it before it closes the connection.
+    if failure == .reset, transfer.answeredAt != nil, transfer.head.status >= 400 { failure = nil }
     if failure == nil, !transfer.announceHead() { failure = .givenUp }
     transfer.consumer.end(failure)
   }

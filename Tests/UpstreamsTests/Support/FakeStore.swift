@@ -69,6 +69,7 @@ final class FakeStore: Sendable {
     var requests: [Request] = []
     var connections = 0
     var script = ScriptBox { _ in nil }
+    var earlyStatus: Int?
     var awaited: [(count: Int, promise: EventLoopPromise<Void>)] = []
   }
 
@@ -116,6 +117,12 @@ final class FakeStore: Sendable {
 
   var requests: [Request] { state.withLock { $0.requests } }
   var connections: Int { state.withLock { $0.connections } }
+
+  /// What every PUT is answered with as soon as its head is there, after which the connection is closed.
+  var earlyStatus: Int? {
+    get { state.withLock { $0.earlyStatus } }
+    set { state.withLock { $0.earlyStatus = newValue } }
+  }
 
   func answer(_ script: @escaping Script) { state.withLock { $0.script = ScriptBox(run: script) } }
 
@@ -211,7 +218,19 @@ private final class Connection: ChannelInboundHandler {
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
   private func next(_ context: ChannelHandlerContext) {
-    guard !isBusy, let request = takeRequest() else { return }
+    guard !isBusy else { return }
+    if let status = store.earlyStatus, received.starts(with: Array("PUT ".utf8)),
+      received.firstRange(of: Array("\r\n\r\n".utf8)) != nil
+    {
+      isBusy = true
+      return send(.status(status, body: Array("refused".utf8), ending: .close), context)
+    }
+    if received.first == 0x16 {
+      // TLS, where none is spoken: a web server says so in plain text.
+      isBusy = true
+      return send(.status(400, ending: .close), context)
+    }
+    guard let request = takeRequest() else { return }
     isBusy = true
     let response = store.response(to: request)
     guard let gate = response.gate else { return send(response, context) }

@@ -184,6 +184,18 @@ struct TransferEngineTests {
     }
   }
 
+  @Test func `a refusal counts, although the store closes before it has the whole body`() async throws {
+    try await with { (engine, store) async throws in
+      store.earlyStatus = 403
+      for _ in 0..<20 {
+        let body = [UInt8](repeating: 1, count: 20_000_000)
+        let result = try await engine.perform(.put, "\(store.url)/x", body: body).result()
+        #expect(result.ends == [nil] && result.status == 403)
+      }
+      #expect(store.objects.isEmpty)
+    }
+  }
+
   @Test func `a port where nobody listens refuses`() async throws {
     try await with { (engine, store) async throws in
       let url = store.url
