@@ -169,6 +169,7 @@ extension TransferFailure {
     case .proxyRefused(407): .init(kind: .lasting, text: "cannot be reached: the proxy wants a password (407)")
     case .proxyRefused(let status): .init(kind: .lasting, text: "cannot be reached: the proxy refuses (\(status))")
     case .refused: .init(kind: .lasting, text: "refuses connections: is it running, and is the port right?")
+    case .handshake: .init(kind: .passing, text: "does not agree on TLS: check the url's scheme and port")
     case .tls(let text):
       .init(kind: .lasting, text: "cannot be trusted (\(Printable.text(text))): for a private authority set ca_file")
     case .stalled: .init(kind: .passing, text: "does not answer in time; builds go on without it")

@@ -125,6 +125,9 @@ enum TransferFailure: Error, Sendable, Equatable {
   /// The proxy does not let this through, and says so with a status.
   case proxyRefused(Int)
   case refused
+  /// No TLS came about.
+  case handshake
+  /// The store's certificate is not trusted.
   case tls(String)
   /// No connection within the time, or no answer.
   case stalled

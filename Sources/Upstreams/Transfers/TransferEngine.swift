@@ -239,7 +239,8 @@ final class TransferEngine: Sendable {
     case CURLE_WRITE_ERROR, CURLE_ABORTED_BY_CALLBACK: return .givenUp
     case CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE, CURLE_HTTP2, CURLE_HTTP2_STREAM:
       return .reset
-    case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE: return .tls(text)
+    case CURLE_SSL_CONNECT_ERROR: return .handshake
+    case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE: return .tls(text)
     default: return .other(text)
     }
   }

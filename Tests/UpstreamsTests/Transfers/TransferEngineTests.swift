@@ -196,6 +196,13 @@ struct TransferEngineTests {
     }
   }
 
+  @Test func `a port without TLS is told apart from one that is not trusted`() async throws {
+    try await with { (engine, store) async throws in
+      let result = try await engine.perform(.get, "https://127.0.0.1:\(store.port)/x").result()
+      #expect(result.ends == [.handshake] && store.requests.isEmpty)
+    }
+  }
+
   @Test func `a port where nobody listens refuses`() async throws {
     try await with { (engine, store) async throws in
       let url = store.url
