@@ -118,7 +118,7 @@ final class FakeStore: Sendable {
   var requests: [Request] { state.withLock { $0.requests } }
   var connections: Int { state.withLock { $0.connections } }
 
-  /// What every PUT is answered with as soon as its head is there, after which the connection is closed.
+  /// What every PUT is answered with as soon as its head is there; the body is then read, and left.
   var earlyStatus: Int? {
     get { state.withLock { $0.earlyStatus } }
     set { state.withLock { $0.earlyStatus = newValue } }
@@ -223,7 +223,7 @@ private final class Connection: ChannelInboundHandler {
       received.firstRange(of: Array("\r\n\r\n".utf8)) != nil
     {
       isBusy = true
-      return send(.status(status, body: Array("refused".utf8), ending: .close), context)
+      return send(.status(status, body: Array("refused".utf8), ending: .silence), context)
     }
     if received.first == 0x16 {
       // TLS, where none is spoken: a web server says so in plain text.
