@@ -58,11 +58,11 @@ struct DownloadTests {
       try await bench.settle()
       let sealed = try #require(store.objects.first)
       #expect(sealed.key.hasPrefix("/sealed-"))
-      bench.local.remove(key)
+      #expect(bench.local.remove(key))
       #expect(try await bench.fetch(key)?.size == 3)
       #expect(bench.local.body(key) == [1, 2, 3])
 
-      bench.local.remove(key)
+      #expect(bench.local.remove(key))
       store.objects[sealed.key] = try FakeObject(key: key, body: [6, 6, 6]).bytes()
       #expect(try await bench.fetch(key) == nil)
       #expect(bench.local.body(key) == nil && bench.group.rejected == 1)

@@ -184,7 +184,7 @@ struct UploadTests {
   }
 
   @Test func `more than fits into the file is not kept, the newest first`() async throws {
-    try await withTemporaryDirectory { directory in
+    try withTemporaryDirectory { directory in
       let settings = [UpstreamSettings(url: "http://127.0.0.1:1")]
       let bench = try UpstreamBench(settings, in: directory)
       for number in 0..<UploadQueue.limit { bench.group.stored(StoreEvent(key: CacheKey(test: number))) }
@@ -214,7 +214,7 @@ struct UploadTests {
   func `entries go to the stores that are nearer than where they came from, and not where a build may not go`(
     source: CacheLayerName?, excluded: Set<CacheLayerName>, expected: [CacheLayerName]
   ) async throws {
-    try await withTemporaryDirectory { directory in
+    try withTemporaryDirectory { directory in
       // Without equipment, everything waits.
       let bench = try UpstreamBench(
         [UpstreamSettings(url: "http://127.0.0.1:1"), UpstreamSettings(url: "s3://bucket")], in: directory)

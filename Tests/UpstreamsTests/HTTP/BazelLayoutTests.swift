@@ -84,7 +84,7 @@ struct BazelLayoutTests {
       try await bench.settle()
       #expect(store.requests.map { String($0.path.prefix(4)) } == ["/cas", "/ac/"].suffix(requests))
       #expect(store.objects.count == requests)
-      bench.local.remove(key)
+      #expect(bench.local.remove(key))
       let entry = try #require(try await bench.fetch(key))
       #expect(entry.size == UInt64(size) && entry.duration == 7)
       #expect(bench.local.body(key) == body)
@@ -99,7 +99,7 @@ struct BazelLayoutTests {
       bench.local.put(key, [UInt8](repeating: 1, count: 200_000))
       bench.group.stored(StoreEvent(key: key))
       try await bench.settle()
-      bench.local.remove(key)
+      #expect(bench.local.remove(key))
       store.objects = store.objects.filter { $0.key.hasPrefix("/ac/") }
       #expect(try await bench.fetch(key) == nil)
       #expect(bench.local.body(key) == nil && bench.group.rejected == 0)
