@@ -66,7 +66,7 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   override var patience: Int {
     guard let typical = upstream.health.typicalLatency else { return upstream.settings.timeout }
     let learned = upstream.health.patience + typical * Self.roundTripsOfConnecting
-    return min(upstream.settings.timeout, max(500, Int(learned.nanoseconds / 1_000_000)))
+    return min(upstream.settings.timeout, max(1000, Int(learned.nanoseconds / 1_000_000)))
   }
 
   override func accept(_ head: AnswerHead) -> Bool {
