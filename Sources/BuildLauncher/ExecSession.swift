@@ -188,7 +188,10 @@ package struct ExecSession {
       }
       return LeaseStatistics()
     }
-    guard let statistics = access.lease.finish(within: Self.statisticsPatience) else {
+    guard
+      let statistics = access.lease.finish(
+        within: Self.statisticsPatience, isQuiet: options.verbosity == .quiet)
+    else {
       say("the cache server is gone; what was not cached was built")
       return nil
     }

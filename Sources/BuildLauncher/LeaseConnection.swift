@@ -46,8 +46,10 @@ struct LeaseConnection: ~Copyable {
   }
 
   /// Ends the lease and asks what the tools did. nil when the server does not answer in time.
-  mutating func finish(within timeout: Duration) -> LeaseStatistics? {
-    connection.send(.init(ControlMessage.finish))
+  ///
+  /// - Parameter isQuiet: whether what went wrong will not be said.
+  mutating func finish(within timeout: Duration, isQuiet: Bool = false) -> LeaseStatistics? {
+    connection.send(.init(ControlMessage.finish, isQuiet ? ["quiet": "1"] : [:]))
     guard let message = connection.receive(within: timeout), message.verb == ControlMessage.statistics else {
       return nil
     }

@@ -47,7 +47,7 @@ package struct CacheServer: Sendable {
       instance: options.instance, endpoint: endpoint, claim: claim, group: group, controlLoop: controlLoop)
     let upstreams = makeUpstreams(store: store, transfers: transfers, loop: controlLoop)
     let lifecycle = ServerLifecycle(
-      instance: options.instance, claim: claim, transfers: transfers, uploads: { upstreams?.uploads ?? 0 }
+      instance: options.instance, claim: claim, transfers: transfers, uploads: { upstreams?.hopefulUploads ?? 0 }
     ) { await door.isQuiet() }
     EndSignals.observe { lifecycle.report(.terminated) }
     let peers = PeerSide(options: options, store: store, transfers: transfers, group: group)
@@ -102,7 +102,9 @@ package struct CacheServer: Sendable {
   private func openStore() throws -> CacheStore {
     let directory = options.parameters.cacheDirectory
     do {
-      let scope = options.peerSettings.flatMap(PeerNetwork.scope) ?? .private
+      // A team's entries are kept apart also where they only go to its stores.
+      let secret = options.peerSettings?.secret ?? options.parameters.sealingSecret
+      let scope = secret.flatMap { TeamKeys.scope(secret: $0.text) } ?? .private
       return try CacheStore(directory: directory, maxSize: options.parameters.maxSize, scope: scope)
     } catch {
       throw StartFailure(description: "the cache in \(directory) cannot be opened: \(error)")

@@ -60,7 +60,7 @@ final class ControlHandler: ChannelInboundHandler {
     switch message.verb {
     case ControlMessage.lease: openLease(message, context)
     case ControlMessage.finish:
-      answer(.init(ControlMessage.statistics, statistics.fields), context)
+      answer(.init(ControlMessage.statistics, statistics(isQuiet: message["quiet"] == "1").fields), context)
       closeLease()
     case ControlMessage.keep:
       server.lifecycle.report(.kept)
@@ -101,7 +101,8 @@ final class ControlHandler: ChannelInboundHandler {
     server.leases.open(lease)
     server.lifecycle.report(.leaseOpened)
     server.peers?.buildBegins()
-    server.upstreams?.buildBegins(with: UpstreamSurroundings(fields: message.fields))
+    server.upstreams?.buildBegins(
+      with: UpstreamSurroundings(fields: message.fields), isAlone: server.leases.count <= 1)
     answer(.init(ControlMessage.ready), context)
     if let plan { prefetch(plan, for: account, on: context.eventLoop) }
   }
@@ -116,11 +117,12 @@ final class ControlHandler: ChannelInboundHandler {
     loop.execute { this.value.start() }
   }
 
-  private var statistics: LeaseStatistics {
+  /// - Parameter isQuiet: what went wrong is kept for the next build, which may say it.
+  private func statistics(isQuiet: Bool) -> LeaseStatistics {
     var statistics = lease?.account.current ?? LeaseStatistics()
     if let upstreams = server.upstreams, lease != nil {
       statistics.rejected = upstreams.rejected - rejectedBefore
-      statistics.notices = upstreams.takeNotices()
+      if !isQuiet { statistics.notices = upstreams.takeNotices() }
     }
     return statistics
   }

@@ -77,10 +77,11 @@ package final class CacheStore: Sendable {
     find(key, in: scope)
   }
 
-  /// An entry that was made while the user built outside of the team: asked for by a build of the team, it becomes the
+  /// An entry that was made on this machine while the user built outside of the team: asked for by a build of the team, it becomes the
   /// team's as well.
   private func adopt(_ key: CacheKey) -> OpenEntry? {
-    guard let found = find(key, in: .private) else { return nil }
+    // What came from elsewhere was taken on other terms: from a store without seals, say.
+    guard let found = find(key, in: .private), found.record.origin.isEmpty else { return nil }
     var record = found.record
     record.scope = scope
     // The body's checksum was taken of bytes that are checked whenever they are handed out; a failure is a miss.

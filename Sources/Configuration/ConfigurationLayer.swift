@@ -58,7 +58,7 @@ package struct ConfigurationLayer: Sendable {
     var list: [UpstreamSettings] = []
     for item in text.split(separator: ",") {
       var settings = UpstreamSettings(url: "")
-      if let flaw = settings.set(.url, to: String(item), relativeTo: "/") {
+      if let flaw = settings.set(.url, to: String(item.filter { $0 != " " }), relativeTo: "/") {
         throw ConfigurationError(place, "an upstream's url \(flaw)")
       }
       list.append(settings)

@@ -45,7 +45,8 @@ extension UpstreamSettings {
 
   /// Takes over one value given as text. Returns what is wrong with it, as the end of a sentence; nil: nothing.
   mutating func set(_ key: UpstreamKey, to text: String, relativeTo base: FilePath) -> String? {
-    let wrong = "takes \(key.expectation)" + (key == .token ? "" : ", not '\(text)'")
+    // What holds a password is not shown.
+    let wrong = "takes \(key.expectation)" + (key == .token || text.contains("@") ? "" : ", not '\(text)'")
     // A variable that is not set, with an empty default.
     if text.isEmpty, [.token, .authorityFile, .region, .endpoint, .profile].contains(key) { return nil }
     let isPlain = !text.isEmpty && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f }
@@ -69,6 +70,7 @@ extension UpstreamSettings {
       layout = value
     case .region: region = text
     case .endpoint:
+      if text.contains("@") { return "holds a password; credentials belong into the environment or ~/.aws" }
       guard Self.host(of: text, scheme: "http") != nil || Self.host(of: text, scheme: "https") != nil else {
         return wrong
       }
@@ -103,7 +105,7 @@ extension UpstreamSettings {
       if text.contains("?") || text.contains("#") && scheme != "s3" { return "has a '?' or '#', which it may not" }
       return nil
     }
-    return "takes \(UpstreamKey.url.expectation), not '\(text)'"
+    return "takes \(UpstreamKey.url.expectation)\(text.contains("@") ? "" : ", not '\(text)'")"
   }
 
   /// Whether RFC 3986 has the character in a URL.

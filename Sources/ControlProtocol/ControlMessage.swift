@@ -23,7 +23,7 @@ package struct ControlMessage: Sendable, Equatable {
   package static let lease = "lease"
   /// The server's answer to `lease`. Until it has come, no tool's question has been answered.
   package static let ready = "ready"
-  /// Ends the lease; the answer is `statistics`, with ``LeaseStatistics``.
+  /// Ends the lease, with `quiet=1` where nothing is said of what went wrong; the answer is `statistics`, with ``LeaseStatistics``.
   package static let finish = "finish"
   package static let statistics = "statistics"
   /// Makes the server a daemon, which does not end by itself; the answer is `ready`.

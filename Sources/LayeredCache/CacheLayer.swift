@@ -8,6 +8,9 @@ package import NIOCore
 package protocol CacheLayer: Sendable {
   var name: CacheLayerName { get }
 
+  /// Tells it from others of the same name.
+  var identifier: LayerIdentifier { get }
+
   /// Whether it is worth asking for this key. Costs no system call, and is called on any thread.
   func mayHold(_ key: CacheKey) -> Bool
 
@@ -17,8 +20,8 @@ package protocol CacheLayer: Sendable {
 
   /// Fetches an entry into the local store. Never fails; nil is a miss.
   ///
-  /// - Parameter patience: how long the build may still wait for the beginning of an answer; what comes later is stored
-  ///   all the same.
+  /// - Parameter patience: how long the build may still wait; what comes later is stored all the same. Layers whose
+  ///   answers take no longer anyway need not look at it.
   func fetch(
     _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?>
@@ -27,7 +30,25 @@ package protocol CacheLayer: Sendable {
   func expedite(_ key: CacheKey)
 }
 
+/// One layer of a cache: there may be two regional stores, and what one costs is not the other's fault.
+package struct LayerIdentifier: Sendable, Hashable {
+  package let name: CacheLayerName
+  /// Its place among those of its name.
+  package let number: Int
+
+  package init(_ name: CacheLayerName, number: Int = 0) {
+    self.name = name
+    self.number = number
+  }
+
+  package static let peers = LayerIdentifier(.peers)
+  package static let regional = LayerIdentifier(.regional)
+  package static let s3 = LayerIdentifier(.s3)
+}
+
 extension CacheLayer {
+  package var identifier: LayerIdentifier { LayerIdentifier(name) }
+
   package func expedite(_ key: CacheKey) {}
 }
 

@@ -17,7 +17,7 @@ package final class LayeredCache: Sendable {
   /// A request to one layer.
   private struct Flight: Hashable {
     let key: CacheKey
-    let layer: CacheLayerName
+    let layer: LayerIdentifier
   }
 
   /// What will be answered to it.
@@ -25,6 +25,8 @@ package final class LayeredCache: Sendable {
     let fetched: EventLoopFuture<FetchedEntry?>
     /// The most urgent of all who wait.
     var urgency: FetchUrgency
+    /// Why it was asked for at first.
+    let origin: FetchUrgency
   }
 
   /// Tells other machines of what has been stored here.
@@ -85,7 +87,7 @@ package final class LayeredCache: Sendable {
 
   /// The layers that a build may still wait for.
   func layers(for account: StatisticsAccount) -> [any CacheLayer] {
-    remote.withLock { $0 }.filter { account.admits($0.name) }
+    remote.withLock { $0 }.filter { account.admits($0.identifier) }
   }
 
   /// Whether there is any layer but the local store.
@@ -96,21 +98,21 @@ package final class LayeredCache: Sendable {
   ) -> EventLoopFuture<FetchedEntry?> {
     guard let layer = layers.first else { return loop.makeSucceededFuture(nil) }
     let begin = NIODeadline.now()
-    account.beginWait(for: layer.name)
+    account.beginWait(for: layer.identifier)
     let settled = layer.settling(on: loop) ?? loop.makeSucceededVoidFuture()
     return settled.flatMap { () -> EventLoopFuture<(FetchedEntry?, settling: Int64)> in
       let settling = Self.milliseconds(since: begin)
       guard layer.mayHold(key) else { return loop.makeSucceededFuture((nil, settling)) }
-      return self.fetchOnce(key, from: layer, within: account.patience(for: layer.name), on: loop).map {
+      return self.fetchOnce(key, from: layer, within: account.patience(for: layer.identifier), on: loop).map {
         ($0, settling)
       }
     }.flatMap { fetched, settling in
       let waited = Self.milliseconds(since: begin)
       guard let fetched else {
-        account.recordWait(for: layer.name, milliseconds: waited, settling: settling, hit: nil)
+        account.recordWait(for: layer.identifier, milliseconds: waited, settling: settling, hit: nil)
         return self.fetch(key, from: layers.dropFirst(), for: account, on: loop)
       }
-      account.recordWait(for: layer.name, milliseconds: waited, settling: settling, hit: Self.hit(fetched))
+      account.recordWait(for: layer.identifier, milliseconds: waited, settling: settling, hit: Self.hit(fetched))
       return loop.makeSucceededFuture(fetched)
     }
   }
@@ -121,7 +123,7 @@ package final class LayeredCache: Sendable {
 
   /// Whether a key is being fetched.
   func isFetching(_ key: CacheKey, from layers: [any CacheLayer]) -> Bool {
-    flights.withLock { flights in layers.contains { flights[Flight(key: key, layer: $0.name)] != nil } }
+    flights.withLock { flights in layers.contains { flights[Flight(key: key, layer: $0.identifier)] != nil } }
   }
 
   /// One request for a key, however many tools ask for it at the same time.
@@ -135,10 +137,10 @@ package final class LayeredCache: Sendable {
     on loop: any EventLoop, onArrival: (@Sendable (FetchedEntry) -> Void)? = nil
   ) -> EventLoopFuture<FetchedEntry?> {
     let promise = loop.makePromise(of: FetchedEntry?.self)
-    let flight = Flight(key: key, layer: layer.name)
+    let flight = Flight(key: key, layer: layer.identifier)
     let running = flights.withLock { flights in
       guard let running = flights[flight] else {
-        flights[flight] = Answer(fetched: promise.futureResult, urgency: urgency)
+        flights[flight] = Answer(fetched: promise.futureResult, urgency: urgency, origin: urgency)
         return nil as Answer?
       }
       if urgency == .tool { flights[flight]?.urgency = .tool }
@@ -146,8 +148,8 @@ package final class LayeredCache: Sendable {
     }
     if let running {
       promise.succeed(nil)
-      guard urgency == .tool, running.urgency == .prefetch else { return running.fetched.hop(to: loop) }
-      layer.expedite(key)
+      guard urgency == .tool, running.origin == .prefetch else { return running.fetched.hop(to: loop) }
+      if running.urgency == .prefetch { layer.expedite(key) }
       return Self.first(of: running.fetched, within: patience, on: loop)
     }
     layer.fetch(key, into: local, urgency: urgency, within: patience, on: loop).whenComplete { result in

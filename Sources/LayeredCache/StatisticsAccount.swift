@@ -23,7 +23,7 @@ package final class StatisticsAccount: Sendable {
   }
 
   private let statistics = Mutex(LeaseStatistics())
-  private let budgets = Mutex<[CacheLayerName: LayerBudget]>([:])
+  private let budgets = Mutex<[LayerIdentifier: LayerBudget]>([:])
   /// Layers that this build does not want.
   package let excluded: Set<CacheLayerName>
   /// nil: not wanted.
@@ -73,17 +73,17 @@ package final class StatisticsAccount: Sendable {
   // MARK: - Waiting
 
   /// Whether this build may still wait for a layer.
-  func admits(_ layer: CacheLayerName) -> Bool {
-    !excluded.contains(layer) && budgets.withLock { $0[layer]?.isExhausted != true }
+  func admits(_ layer: LayerIdentifier) -> Bool {
+    !excluded.contains(layer.name) && budgets.withLock { $0[layer]?.isExhausted != true }
   }
 
   /// How long a tool of this build may wait for a layer.
-  func patience(for layer: CacheLayerName) -> TimeAmount {
+  func patience(for layer: LayerIdentifier) -> TimeAmount {
     .milliseconds(max(0, budgets.withLock { $0[layer, default: .init()].rest }))
   }
 
   /// A tool begins to wait for a layer; ``recordWait(for:milliseconds:settling:hit:)`` must follow.
-  func beginWait(for layer: CacheLayerName) {
+  func beginWait(for layer: LayerIdentifier) {
     budgets.withLock { $0[layer, default: .init()].beginWait() }
   }
 
@@ -94,7 +94,7 @@ package final class StatisticsAccount: Sendable {
   ///   - settling: how long of it the layer was finding out what it holds. Everything that is asked at the beginning
   ///     waits for the same moment: it says nothing about what the layer is worth.
   ///   - hit: what it got; nil: nothing.
-  func recordWait(for layer: CacheLayerName, milliseconds: Int64, settling: Int64 = 0, hit: Hit?) {
+  func recordWait(for layer: LayerIdentifier, milliseconds: Int64, settling: Int64 = 0, hit: Hit?) {
     statistics.withLock { $0.waitedMilliseconds += milliseconds }
     let milliseconds = milliseconds - settling
     budgets.withLock {

@@ -32,8 +32,6 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
     /// Completes when the entry can be found in the local store, or never will.
     let stored: EventLoopPromise<Void>
     private let isGiven = Atomic<Bool>(false)
-    /// Whether an answer is on its way, which is worth waiting for.
-    let hasBegun = Atomic<Bool>(false)
 
     init(promise: EventLoopPromise<FetchedEntry?>, stored: EventLoopPromise<Void>) {
       self.promise = promise
@@ -71,7 +69,6 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
 
   override func accept(_ head: AnswerHead) -> Bool {
     if let latency { upstream.health.recordLatency(latency) }
-    answer.hasBegun.store(true, ordering: .relaxed)
     isTooLarge = (head.contentLength ?? 0) > local.maxSize
     return !isTooLarge
   }

@@ -125,7 +125,9 @@ final class UploadQueue: Sendable {
       switch outcome {
       case .done: state.sent += 1
       case .problem(let problem) where problem.kind != .ofObject && attempts + 1 < Self.mostAttempts:
-        if state.waiting.updateValue(attempts + 1, forKey: key) == nil { state.order.append(key) }
+        // What is wrong with all is no fault of this one.
+        let next = problem.kind == .lasting ? attempts : attempts + 1
+        if state.waiting.updateValue(next, forKey: key) == nil { state.order.append(key) }
       case .nothing where state.isStopped:
         if state.waiting.updateValue(attempts, forKey: key) == nil { state.order.append(key) }
       default: state.dropped += 1
@@ -133,6 +135,9 @@ final class UploadQueue: Sendable {
     }
     pump()
   }
+
+  /// Entries that may soon be up: those that wait or are under way, unless the store cannot be written to for a while.
+  var hopefulCount: Int { upstream.health.isHopeless(.writing) ? 0 : count }
 
   /// Entries that wait or are under way.
   var count: Int { state.withLock { $0.waiting.count + $0.active } }

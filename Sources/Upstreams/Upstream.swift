@@ -10,6 +10,7 @@ import SystemPackage
 /// Never fails: whatever goes wrong is a miss, and the user is told of it once.
 package final class Upstream: CacheLayer {
   package let name: CacheLayerName
+  package let identifier: LayerIdentifier
   /// Where it is, as the user wrote it.
   package var url: String { settings.url }
 
@@ -21,13 +22,15 @@ package final class Upstream: CacheLayer {
   private let surroundings: SharedSurroundings
 
   init(
-    _ settings: UpstreamSettings, store: any ObjectStore, supply: EquipmentSupply, surroundings: SharedSurroundings
+    _ settings: UpstreamSettings, number: Int, store: any ObjectStore, supply: EquipmentSupply,
+    surroundings: SharedSurroundings
   ) {
     self.settings = settings
     self.store = store
     self.supply = supply
     self.surroundings = surroundings
     name = settings.layer
+    identifier = LayerIdentifier(settings.layer, number: number)
     health = UpstreamHealth(name: "upstream \(settings.url)")
   }
 
@@ -53,7 +56,7 @@ package final class Upstream: CacheLayer {
     let answer = EntryDownload.Answer(promise: loop.makePromise(), stored: loop.makePromise())
     let timer = loop.scheduleTask(in: patience) {
       // What comes later is stored all the same, for the next who asks.
-      if !answer.hasBegun.load(ordering: .relaxed) { answer.give(nil) }
+      answer.give(nil)
     }
     let result = answer.promise.futureResult
     result.whenComplete { _ in timer.cancel() }

@@ -68,7 +68,7 @@ extension StoreExchange.Outcome {
   fileprivate var text: String? {
     switch self {
     case .done, .absent: nil
-    case .problem(let problem): problem.text
+    case .problem(let problem): problem.text.hasPrefix(": ") ? String(problem.text.dropFirst(2)) : problem.text
     case .nothing: "gives another object back than it took"
     }
   }

@@ -57,9 +57,11 @@ package final class UpstreamGroup: Sendable {
     self.surroundings = surroundings
     members = parameters.settings.enumerated().map { number, settings in
       let upstream = Upstream(
-        settings, store: Self.store(for: settings, surroundings), supply: supply, surroundings: surroundings)
+        settings, number: number, store: Self.store(for: settings, surroundings), supply: supply,
+        surroundings: surroundings)
       guard !settings.isReadOnly else { return Member(upstream: upstream, uploads: nil) }
-      let name = ShortHash.name(of: Array("\(settings.url)\0\(settings.endpoint ?? "")".utf8))
+      let name = ShortHash.name(
+        of: Array("\(settings.url)\0\(settings.endpoint ?? "")\0".utf8) + parameters.store.scope.tag)
       let uploads = UploadQueue(
         upstream: upstream, local: parameters.store, supply: supply, transfers: parameters.transfers,
         loop: parameters.loop, file: parameters.dataDirectory.appending("uploads").appending(name))
@@ -97,8 +99,12 @@ package final class UpstreamGroup: Sendable {
   }
 
   /// To be called when a build begins.
-  package func buildBegins(with surroundings: UpstreamSurroundings) {
-    self.surroundings.value = surroundings
+  ///
+  /// - Parameter isAlone: whether no other build is running. One without credentials must not take those of another away.
+  package func buildBegins(with surroundings: UpstreamSurroundings, isAlone: Bool = true) {
+    if isAlone || surroundings.hasCredentials || !self.surroundings.value.hasCredentials {
+      self.surroundings.value = surroundings
+    }
   }
 
   /// To be called with each entry that was stored here.
@@ -115,7 +121,7 @@ package final class UpstreamGroup: Sendable {
   ///
   /// - Parameter surroundings: of whoever asks.
   package func check(with surroundings: UpstreamSurroundings) async -> [UpstreamReport] {
-    self.surroundings.value = surroundings
+    buildBegins(with: surroundings, isAlone: false)
     try? await supply.settling(on: parameters.loop)?.get()
     var reports: [UpstreamReport] = []
     for member in members {
@@ -139,6 +145,9 @@ package final class UpstreamGroup: Sendable {
 
   /// Objects that were not what they should have been, since the start.
   package var rejected: Int { members.reduce(0) { $0 + $1.upstream.health.rejected } }
+
+  /// Entries that may soon be up.
+  package var hopefulUploads: Int { members.reduce(0) { $0 + ($1.uploads?.hopefulCount ?? 0) } }
 
   /// Entries that are still to be sent up.
   package var uploads: Int { members.reduce(0) { $0 + ($1.uploads?.count ?? 0) } }

@@ -11,6 +11,8 @@ final class UpstreamHealth: Sendable {
     var latency = LatencyEstimate(longest: .seconds(10))
     /// What is wrong now, for reading and for writing; nil: nothing is known to be.
     var complaints: [Direction: String] = [:]
+    /// What will not work until somebody changes something.
+    var hopeless: Set<Direction> = []
     /// What has been found out and not been said.
     var unsaid: [String] = []
     /// When what was said may be said again.
@@ -47,6 +49,9 @@ final class UpstreamHealth: Sendable {
     }
   }
 
+  /// Whether it will not work until somebody changes something.
+  func isHopeless(_ direction: Direction) -> Bool { state.withLock { $0.hopeless.contains(direction) } }
+
   /// Whether a question would be admitted.
   func isUsable(_ direction: Direction) -> Bool {
     state.withLock { state in
@@ -74,6 +79,7 @@ final class UpstreamHealth: Sendable {
       case .writing: state.writing.recordSuccess()
       }
       state.complaints[direction] = nil
+      state.hopeless.remove(direction)
     }
   }
 
@@ -97,6 +103,7 @@ final class UpstreamHealth: Sendable {
       case (.lasting, .reading): state.reading.trip(now: now)
       case (.lasting, .writing): state.writing.trip(now: now)
       }
+      if problem.kind == .lasting { state.hopeless.insert(direction) }
       // The same trouble has several faces: said is the first, until it is over.
       guard state.complaints[direction] == nil else { return }
       // Trouble with both reading and writing is one trouble.

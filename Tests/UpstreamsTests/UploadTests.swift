@@ -223,8 +223,9 @@ struct UploadTests {
       bench.group.stop()
       let directory = bench.directory.appending("data/uploads")
       let names = Set((try? FileSystem.entries(of: directory)) ?? [])
-      let all = [CacheLayerName.regional: "http://127.0.0.1:1\0", .s3: "s3://bucket\0"]
-      #expect(names == Set(expected.compactMap { all[$0] }.map { ShortHash.name(of: Array($0.utf8)) }))
+      let all = [CacheLayerName.regional: "http://127.0.0.1:1\0\0", .s3: "s3://bucket\0\0"]
+      let scope = bench.local.scope.tag
+      #expect(names == Set(expected.compactMap { all[$0] }.map { ShortHash.name(of: Array($0.utf8) + scope) }))
     }
   }
 }

@@ -64,9 +64,8 @@ struct UpstreamCheckTests {
   }
 
   @Test func `a store that is not there is told`() async throws {
-    let store = try await FakeStore()
-    try await store.close()
-    let report = try await report(store)
+    let port = RefusingPort()
+    let report = try await report(FakeStore()) { $0.url = port.url }
     let problem = UpstreamReport.Right.problem("refuses connections: is it running, and is the port right?")
     #expect(report.reading == problem && report.writing == problem && report.latencyMicroseconds == nil)
   }

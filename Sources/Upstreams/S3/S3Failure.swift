@@ -63,8 +63,8 @@ struct S3Failure: Error, Sendable, Equatable {
       return "the store refused a request without credentials (\(reason)): set AWS_ACCESS_KEY_ID and "
         + "AWS_SECRET_ACCESS_KEY, or profile"
     case .accessDenied:
-      return "the store denied access (\(reason)): give these credentials the right to read and write "
-        + "'\(location.bucket)', or use others"
+      return "the store denied access (\(reason)): give these credentials s3:GetObject, s3:PutObject and, so that a "
+        + "missing object is not taken for a forbidden one, s3:ListBucket on '\(location.bucket)', or use others"
     case .wrongCredentials:
       return "the store refused the credentials (\(reason)): check AWS_ACCESS_KEY_ID or the profile"
     case .expiredCredentials: return "the credentials have expired (\(reason)): fetch new ones"

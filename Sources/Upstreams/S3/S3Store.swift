@@ -66,6 +66,8 @@ final class S3Store: ObjectStore {
     switch failure.kind {
     case .noSuchKey: return nil
     case .slowDown: kind = .passing
+    // Without the right to list, Amazon says this also of objects that are not there.
+    case .accessDenied where method == .get: kind = .ofObject
     case .other: kind = answer.status == 413 || failure.code == "EntityTooLarge" ? .ofObject : .passing
     default: kind = .lasting
     }

@@ -202,7 +202,9 @@ final class TransferEngine: Sendable {
       transfer.interruption = .tooSlow
       return true
     }
-    if transfer.upload != nil, transfer.consumer.isTooSlow(sent: transfer.sent, since: transfer.begin) {
+    if let upload = transfer.upload, transfer.sent < upload.size,
+      transfer.consumer.isTooSlow(sent: transfer.sent, since: transfer.begin)
+    {
       transfer.interruption = .tooSlow
       return true
     }

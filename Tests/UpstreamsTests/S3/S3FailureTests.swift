@@ -124,7 +124,8 @@ struct S3FailureTests {
       (400, body("ExpiredToken"), true, "the credentials have expired (ExpiredToken): fetch new ones"),
       (
         403, "", true,
-        "the store denied access (status 403): give these credentials the right to read and write 'bucket', or use others"
+        "the store denied access (status 403): give these credentials s3:GetObject, s3:PutObject and, so that a "
+          + "missing object is not taken for a forbidden one, s3:ListBucket on 'bucket', or use others"
       ),
       (
         403, body("AccessDenied"), false,

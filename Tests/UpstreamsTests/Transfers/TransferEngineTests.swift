@@ -212,10 +212,9 @@ struct TransferEngineTests {
   }
 
   @Test func `a port where nobody listens refuses`() async throws {
-    try await with { (engine, store) async throws in
-      let url = store.url
-      try await store.close()
-      #expect(try await engine.perform(.get, "\(url)/x").result().ends == [.refused])
+    let port = RefusingPort()
+    try await with { (engine, _) async throws in
+      #expect(try await engine.perform(.get, "\(port.url)/x").result().ends == [.refused])
     }
   }
 
@@ -359,10 +358,10 @@ struct TransferEngineTests {
   }
 
   @Test func `what waits for room is taken up when all that was under way ends at once`() async throws {
-    try await with { (engine, store) async throws in
-      // Nothing listens there any more: each attempt fails at once.
-      try await store.close()
-      let recorders = (0..<200).map { _ in engine.perform(.get, "\(store.url)/x", urgency: .upload) }
+    let port = RefusingPort()
+    try await with { (engine, _) async throws in
+      // Each attempt fails at once.
+      let recorders = (0..<200).map { _ in engine.perform(.get, "\(port.url)/x", urgency: .upload) }
       for recorder in recorders { #expect(try await recorder.result().ends == [.refused]) }
     }
   }
