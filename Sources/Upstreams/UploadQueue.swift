@@ -29,8 +29,6 @@ final class UploadQueue: Sendable {
     var active = 0
     var isPaused = false
     var isStopped = false
-    var sent = 0
-    var dropped = 0
   }
 
   private let upstream: Upstream
@@ -91,11 +89,10 @@ final class UploadQueue: Sendable {
     let isPauseDue: Bool
     let result: (CacheKey, Int)?
     (result, isPauseDue) = state.withLock { state in
-      guard !state.isStopped, state.active < Self.concurrency, !state.waiting.isEmpty else { return (nil, false) }
-      guard upstream.health.admits(.writing) else {
-        defer { state.isPaused = true }
-        return (nil, !state.isPaused)
+      guard !state.isStopped, !state.isPaused, state.active < Self.concurrency, !state.waiting.isEmpty else {
+        return (nil, false)
       }
+      guard upstream.health.admits(.writing) else { return (nil, state.pause()) }
       guard let key = state.takeFirst(), let attempts = state.waiting.removeValue(forKey: key) else {
         upstream.health.recordNothing(.writing)
         return (nil, false)
@@ -103,13 +100,15 @@ final class UploadQueue: Sendable {
       state.active += 1
       return ((key, attempts), false)
     }
-    if isPauseDue {
-      loop.scheduleTask(in: Self.retryInterval) {
-        self.state.withLock { $0.isPaused = false }
-        self.pump()
-      }
-    }
+    if isPauseDue { goOnLater() }
     return result.map { ($0.0, attempts: $0.1) }
+  }
+
+  private func goOnLater() {
+    loop.scheduleTask(in: Self.retryInterval) {
+      self.state.withLock { $0.isPaused = false }
+      self.pump()
+    }
   }
 
   private func ended(_ key: CacheKey, _ attempts: Int, _ outcome: StoreExchange.Outcome) {
@@ -120,19 +119,23 @@ final class UploadQueue: Sendable {
     case .problem(let problem): upstream.health.record(problem, .writing)
     case .absent, .nothing: upstream.health.recordNothing(.writing)
     }
-    state.withLock { state in
+    let isPauseDue = state.withLock { state in
       state.active -= 1
       switch outcome {
-      case .done: state.sent += 1
+      case .done: break
       case .problem(let problem) where problem.kind != .ofObject && attempts + 1 < Self.mostAttempts:
         // What is wrong with all is no fault of this one.
         let next = problem.kind == .lasting ? attempts : attempts + 1
         if state.waiting.updateValue(next, forKey: key) == nil { state.order.append(key) }
+        // Else it would be tried again at once.
+        return state.pause()
       case .nothing where state.isStopped:
         if state.waiting.updateValue(attempts, forKey: key) == nil { state.order.append(key) }
-      default: state.dropped += 1
+      default: break
       }
+      return false
     }
+    if isPauseDue { goOnLater() }
     pump()
   }
 
@@ -185,13 +188,18 @@ final class UploadQueue: Sendable {
 }
 
 extension UploadQueue.State {
+  /// Nothing is sent until it is over; false when that has been arranged already.
+  fileprivate mutating func pause() -> Bool {
+    defer { isPaused = true }
+    return !isPaused
+  }
+
   fileprivate mutating func append(_ key: CacheKey) {
     guard waiting[key] == nil else { return }
     waiting[key] = 0
     order.append(key)
     if waiting.count > UploadQueue.limit, let oldest = takeFirst() {
       waiting[oldest] = nil
-      dropped += 1
     }
   }
 

@@ -69,6 +69,7 @@ class FaultProxy(contextlib.AbstractContextManager):
     * `refuses`: nobody listens any more.
     * `stalls`: takes connections and bytes, and answers nothing.
     * `drip`: seconds between single bytes of the answers.
+    * `rate`: bytes of answers per second.
     * `reset_after`, `cut_after`: bytes of an answer after which the connection is reset, or ended as if all were said.
     * `stall_after`: bytes after which the answer does not go on.
     * `corrupt_at`: the byte of each connection's answers that is changed.
@@ -84,7 +85,7 @@ class FaultProxy(contextlib.AbstractContextManager):
 
     def heal(self):
         """No more faults."""
-        self.delay = self.drip = 0
+        self.delay = self.drip = self.rate = 0
         self.stalls = False
         self.reset_after = self.cut_after = self.stall_after = self.corrupt_at = None
         if hasattr(self, "listener") and self.listener is None:
@@ -189,6 +190,11 @@ class FaultProxy(contextlib.AbstractContextManager):
                 if fault == "reset_after":
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return False
+        if self.rate:
+            for index in range(0, len(data), 1024):
+                client.sendall(data[index:index + 1024])
+                time.sleep(1024 / self.rate)
+            return True
         for index in range(len(data)):
             if not self.drip:
                 client.sendall(data[index:])

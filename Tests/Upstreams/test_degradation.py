@@ -185,6 +185,36 @@ class TransferTests(Scenario):
         self.assert_not_hit(lambda: self.change(stall_after=2 << 20))
 
 
+class SlowTests(Scenario):
+    # A build without the store takes less than a second, and it may lose one to the store. Without a bound it would
+    # wait three seconds for each of its files.
+    GENEROUS = 8
+
+    def test_a_store_that_sends_slowly_costs_a_build_its_allowance_and_no_more(self):
+        store = self.enterContext(Store())
+        proxy = self.enterContext(FaultProxy(store.port))
+        project = self.project(files=6)
+        for number in range(6):
+            text = "".join(f"\\x{byte:02x}" for byte in os.urandom(200_000))
+            project.files[f"file{number}.c"] += f'const unsigned char data{number}[] = "{text}";\n'
+        project.command = ["make", "-j1"]
+        one, two = self.installation(proxy.url), self.installation(proxy.url)
+        self.build_and_upload(one, store, project)
+        proxy.rate = 60_000
+        build = project.build(two, "tree")
+        self.assertEqual(objects(two, "tree"), objects(one, "tree"))
+        self.assertLess(build.seconds, self.GENEROUS)
+
+    def test_a_store_that_answers_nothing_leaves_another_of_its_kind(self):
+        silent, store = self.enterContext(Store()), self.enterContext(Store())
+        proxy = self.enterContext(FaultProxy(silent.port))
+        proxy.stalls = True
+        project = self.project(files=8)
+        one, two = self.installation(store.url), self.installation(proxy.url, store.url)
+        self.build_and_upload(one, store, project)
+        self.assertGreater(project.build(two, "tree").regional, 0)
+
+
 class NameTests(Scenario):
     def test_a_name_that_does_not_exist(self):
         url = "http://cache.invalid:8080/path"

@@ -31,7 +31,32 @@ class SlowStore(Store):
         super().__exit__(*details)
 
 
+class BusyStore(Store):
+    """Refuses the first few objects."""
+
+    def __init__(self):
+        super().__init__()
+        self.refusals = 5
+
+    def put(self, request):
+        if self.refusals > 0:
+            self.refusals -= 1
+            return Answer(503)
+        return super().put(request)
+
+
 class UploadTests(Scenario):
+    def test_a_store_that_is_busy_at_the_end_gets_everything_before_the_server_ends(self):
+        for stops in (False, True):
+            with self.subTest(stops=stops):
+                store = self.enterContext(BusyStore())
+                one = self.installation(store.url, linger="0s")
+                build = self.project(files=8).build(one, "tree")
+                if stops:
+                    one.stop()
+                eventually(lambda: not one.servers(), "the server's end", patience=90)
+                self.assertEqual(len(entries(store)), build.stored)
+
     def test_a_store_that_takes_nothing_delays_no_build(self):
         store = self.enterContext(SlowStore())
         one = self.installation({"url": store.url, "timeout": "60s"})
