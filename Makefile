@@ -1,8 +1,10 @@
 # make demo      install what is missing, build, and build a real C project twice
 # make test      build and run all tests
 # make test-lan  run the scenarios between hosts, which are network namespaces on this machine
+# make test-upstreams  run the scenarios with caches behind the peers, which are real servers on this machine
 # make bench     measure, and print the table of the README
 # make bench-lan measure what peers give and cost, and print a table
+# make bench-upstreams  measure what stores behind the peers give
 # make install   PREFIX=/usr/local
 
 PREFIX ?= /usr/local
@@ -16,7 +18,8 @@ RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
 # The linker's remarks on static linking are about functions that fabrik does not call.
 QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mktemp. is dangerous" || true; }
 
-.PHONY: build demo test test-lan lint format bench bench-lan check-real completions install uninstall dependencies test-dependencies
+.PHONY: build demo test test-lan test-upstreams lint format bench bench-lan bench-upstreams check-real
+.PHONY: completions install uninstall dependencies test-dependencies
 
 build: dependencies
 	$(SWIFT) build $(RELEASE_FLAGS) --product fabrik 2>&1 | $(QUIET_LINKER)
@@ -44,6 +47,11 @@ test-lan: build
 	$(SWIFT) build $(RELEASE_FLAGS) --product hostile-peer
 	python3 Tests/Lan $(LAN)
 
+# UPSTREAMS holds arguments of the runner.
+test-upstreams: build
+	@scripts/install-dependencies upstreams
+	python3 Tests/Upstreams $(UPSTREAMS)
+
 lint:
 	$(SWIFT) format lint --recursive --strict Package.swift Sources Tests
 	sh -n shims/fabrik-shim scripts/install-dependencies
@@ -60,6 +68,10 @@ bench: build
 bench-lan: build
 	@scripts/install-dependencies test lan
 	python3 Benchmarks/peers.py
+
+bench-upstreams: build
+	@scripts/install-dependencies test lan upstreams
+	python3 Benchmarks/upstreams.py
 
 check-real: build
 	@scripts/install-dependencies test

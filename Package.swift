@@ -50,6 +50,8 @@ let package = Package(
     .target(name: "CSpawn"),
     .target(name: "CStoreSupport"),
     .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+    // Only libcurl's header is needed to build; the library is loaded when it is needed.
+    .target(name: "CCurl"),
 
     // Libraries, lowest first.
     .target(name: "SystemSupport", dependencies: [system], swiftSettings: strict),
@@ -61,7 +63,8 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "PeerRecords", dependencies: ["ControlProtocol", "SystemSupport", system], swiftSettings: strict),
     .target(name: "CacheStore", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
-    .target(name: "Cryptography", dependencies: ["CacheStore", "COpenSSL"], swiftSettings: strict),
+    .target(
+      name: "Cryptography", dependencies: ["CacheStore", "COpenSSL", "SystemSupport", system], swiftSettings: strict),
     .target(
       name: "ChannelSupport", dependencies: ["CacheStore", .product(name: "NIOCore", package: "swift-nio")],
       swiftSettings: strict),
@@ -79,6 +82,14 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
+      name: "Upstreams",
+      dependencies: [
+        "CacheStore", "CCurl", "ChannelSupport", "ControlProtocol", "Cryptography", "LayeredCache", "SystemSupport",
+        system,
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
+    .target(
       name: "FrontEnds", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport"], swiftSettings: strict),
     .target(name: "Discovery", dependencies: ["SystemSupport", system], swiftSettings: strict),
     // Talks to libdbus-1, which is loaded when it is needed and may be absent.
@@ -87,7 +98,7 @@ let package = Package(
       name: "CacheServer",
       dependencies: [
         "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "CSpawn", "DesktopBus", "FrontEnds",
-        "LayeredCache", "PeerNetwork", "PeerRecords", "SystemSupport", system,
+        "LayeredCache", "PeerNetwork", "PeerRecords", "SystemSupport", "Upstreams", system,
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -148,8 +159,12 @@ let package = Package(
     tests(of: "DesktopBus", with: "notification-service"),
     tests(
       of: "PeerNetwork",
-      with: "CacheStore", "ChannelSupport", "ControlProtocol", "LayeredCache", "PeerRecords", nio("NIOCore"),
-      nio("NIOEmbedded"), nio("NIOPosix")),
+      with: "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "LayeredCache", "PeerRecords",
+      nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix")),
+    tests(
+      of: "Upstreams", with: "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "LayeredCache",
+      nio("NIOCore"),
+      nio("NIOPosix")),
     tests(of: "BuildTools", with: "Configuration"),
     tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),
     // The built programs, as a user meets them.

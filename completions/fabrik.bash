@@ -173,20 +173,20 @@ _fabrik() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    exec|daemon|p2p|cache|config|completions|help)
+    exec|daemon|p2p|cache|config|doctor|completions|help)
         # Offer subcommand argument completions
         "_fabrik_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'exec daemon p2p cache config completions help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'exec daemon p2p cache config doctor completions help' -- "${cur}"))
         ;;
     esac
 }
 
 _fabrik_exec() {
     repeating_flags=()
-    non_repeating_flags=(--no-peers --dry-run --verbose -v --quiet -q --version -h --help)
+    non_repeating_flags=(--no-peers --no-upstream --dry-run --verbose -v --quiet -q --version -h --help)
     repeating_options=(--tool)
     non_repeating_options=(--linger --config --stats --stats-file)
     __fabrik_offer_flags_options -1
@@ -601,6 +601,22 @@ _fabrik_config_init() {
     repeating_options=()
     non_repeating_options=()
     __fabrik_offer_flags_options 0
+}
+
+_fabrik_doctor() {
+    repeating_flags=()
+    non_repeating_flags=(--json --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config)
+    __fabrik_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    esac
 }
 
 _fabrik_completions() {

@@ -23,7 +23,7 @@ function __fabrik_parse_tokens -S
         __fabrik_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'exec'
-            __fabrik_parse_subcommand -r 1 'linger=' 'config=' 'stats=' 'stats-file=' 'tool=+' 'no-peers' 'dry-run' 'v/verbose' 'q/quiet' 'version' 'h/help'
+            __fabrik_parse_subcommand -r 1 'linger=' 'config=' 'stats=' 'stats-file=' 'tool=+' 'no-peers' 'no-upstream' 'dry-run' 'v/verbose' 'q/quiet' 'version' 'h/help'
         case 'daemon'
             __fabrik_parse_subcommand 0 'version' 'h/help'
             switch $unparsed_tokens[1]
@@ -78,6 +78,8 @@ function __fabrik_parse_tokens -S
             case 'init'
                 __fabrik_parse_subcommand 0 'version' 'h/help'
             end
+        case 'doctor'
+            __fabrik_parse_subcommand 0 'config=' 'json' 'version' 'h/help'
         case 'completions'
             __fabrik_parse_subcommand 1 'version' 'h/help'
         case 'help'
@@ -142,6 +144,7 @@ complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabri
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'p2p' -d 'Look after the other machines of the team.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'cache' -d 'Look after the local cache.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'config' -d 'Show, check or begin the configuration.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'doctor' -d 'Check the configuration, the cache and the upstreams, each with a real round trip.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'completions' -d 'Print a completion script.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'help' -d 'Show subcommand help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" linger' -l 'linger' -d 'How long the server stays after the last build (30s; 0 in CI).' -rfka ''
@@ -150,6 +153,7 @@ complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options 
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats-file' -l 'stats-file' -d 'Also write the statistics there, as JSON.' -rF
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec"' -l 'tool' -d 'Switch one tool on or off. May be given several times.' -rfka 'ccache=on ccache=off'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" no-peers' -l 'no-peers' -d 'Fetch nothing from other machines for this build.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" no-upstream' -l 'no-upstream' -d 'Use no upstream for this build.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" dry-run' -l 'dry-run' -d 'Show what would be set, and run nothing.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" v verbose' -l 'verbose' -s 'v' -d 'Say what was left as it is, and why.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" q quiet' -l 'quiet' -s 'q' -d 'Print nothing.'
@@ -247,6 +251,10 @@ complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options 
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config check" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config init" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik config init" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik doctor" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik doctor" json' -l 'json' -d 'Print JSON.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik doctor" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik doctor" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik completions" -eq 1' -fka 'bash zsh fish'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik completions" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik completions" h help' -s 'h' -l 'help' -d 'Show help information.'

@@ -72,7 +72,14 @@ package struct BuildReport: Sendable {
       ("bytes", .object(perLayer(statistics.bytes) + [("stored", .integer(statistics.storedBytes))])),
       ("saved_seconds", seconds(statistics.savedMilliseconds)),
       ("waited_seconds", seconds(statistics.waitedMilliseconds)), ("peers", .array(peers)),
-      ("tools", .object(tools)),
+      ("tools", .object(tools)), ("rejected", .integer(statistics.rejected)),
+      (
+        "prefetched",
+        .object([
+          ("entries", .integer(statistics.prefetched.entries)), ("bytes", .integer(statistics.prefetched.bytes)),
+          ("used", .integer(statistics.prefetched.used)),
+        ])
+      ),
     ]).text
   }
 }

@@ -10,6 +10,8 @@ package struct ExecOptions: Sendable {
   package var isVersionWanted = false
   /// Whether this build may fetch from other machines, where they are configured.
   package var usesPeers = true
+  /// Whether this build may fetch from, and write to, the stores behind the peers.
+  package var usesUpstreams = true
   package var verbosity = Verbosity.normal
   /// COMMAND and its arguments, byte for byte. Empty only if the version is wanted.
   package var command: [[UInt8]] = []
@@ -34,6 +36,7 @@ package struct ExecOptions: Sendable {
       switch flag.name {
       case "--version": isVersionWanted = try flag.withoutValue(true)
       case "--dry-run": isDryRun = try flag.withoutValue(true)
+      case "--no-upstream": usesUpstreams = try flag.withoutValue(false)
       case "--no-peers": usesPeers = try flag.withoutValue(false)
       case "-v", "--verbose": verbosity = try flag.withoutValue(.verbose)
       case "-q", "--quiet": verbosity = try flag.withoutValue(.quiet)

@@ -98,12 +98,22 @@ package struct ExecSession {
         instance: instance, parameters: configuration.serverParameters, program: try ServerStarter.locateProgram(),
         surroundings: .init(environment: environment, paths: paths))
       access = try starter.access(
-        terms: LeaseTerms(linger: configuration.linger.value, usesPeers: options.usesPeers))
+        terms: LeaseTerms(
+          linger: configuration.linger.value, usesPeers: options.usesPeers, usesUpstreams: options.usesUpstreams,
+          surroundings: configuration.upstreams.value.isEmpty ? nil : UpstreamSurroundings(environment: environment),
+          plan: plan))
     } catch {
       say("no cache for this build: \(error)")
       runUncached()
     }
     runWired(access, instance)
+  }
+
+  private var plan: String? {
+    // Without another layer there is nowhere to fetch from.
+    let hasOtherLayers = configuration.peers.settings != nil || !configuration.upstreams.value.isEmpty
+    guard configuration.prefetch.value, hasOtherLayers else { return nil }
+    return BuildIdentity(command: options.command, workingDirectory: workingDirectory, home: paths.home)?.hash
   }
 
   private func locateInstance() throws -> ServerInstance {
@@ -178,7 +188,10 @@ package struct ExecSession {
       }
       return LeaseStatistics()
     }
-    guard let statistics = access.lease.finish(within: Self.statisticsPatience) else {
+    guard
+      let statistics = access.lease.finish(
+        within: Self.statisticsPatience, isQuiet: options.verbosity == .quiet)
+    else {
       say("the cache server is gone; what was not cached was built")
       return nil
     }
@@ -213,6 +226,7 @@ package struct ExecSession {
       }
     }
     guard options.verbosity != .quiet else { return }
+    for notice in report.statistics.notices { say(notice) }
     switch configuration.statistics.value {
     case .none: break
     case .json: StandardStream.error.write(line: report.json)

@@ -13,6 +13,11 @@ struct LeaseTerms: Sendable {
   /// How long the server is to stay after the build.
   let linger: Duration
   let usesPeers: Bool
+  let usesUpstreams: Bool
+  /// What upstreams are reached with; nil: there are none.
+  let surroundings: UpstreamSurroundings?
+  /// By ``BuildIdentity``; nil: nothing is fetched ahead.
+  var plan: String?
 }
 
 /// This build's hold on the server: as long as the socket is open, the server stays.
@@ -26,6 +31,9 @@ struct LeaseConnection: ~Copyable {
     id = String(UInt64.random(in: 0...UInt64.max), radix: 16)
     var fields = ["pid": String(getpid()), "id": id, "linger": String(terms.linger.inMilliseconds)]
     if !terms.usesPeers { fields["peers"] = "0" }
+    if !terms.usesUpstreams { fields["upstreams"] = "0" }
+    fields.merge(terms.surroundings?.fields ?? [:]) { $1 }
+    fields["plan"] = terms.plan
     connection.send(.init(ControlMessage.lease, fields))
   }
 
@@ -38,8 +46,10 @@ struct LeaseConnection: ~Copyable {
   }
 
   /// Ends the lease and asks what the tools did. nil when the server does not answer in time.
-  mutating func finish(within timeout: Duration) -> LeaseStatistics? {
-    connection.send(.init(ControlMessage.finish))
+  ///
+  /// - Parameter isQuiet: whether what went wrong will not be said.
+  mutating func finish(within timeout: Duration, isQuiet: Bool = false) -> LeaseStatistics? {
+    connection.send(.init(ControlMessage.finish, isQuiet ? ["quiet": "1"] : [:]))
     guard let message = connection.receive(within: timeout), message.verb == ControlMessage.statistics else {
       return nil
     }

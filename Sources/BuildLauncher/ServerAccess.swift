@@ -52,8 +52,10 @@ struct ServerStarter {
   struct Surroundings {
     let dataDirectory: FilePath
     let sessionBus: String?
+    let upstreams: UpstreamSurroundings
 
     init(environment: Environment, paths: StandardPaths) {
+      upstreams = UpstreamSurroundings(environment: environment)
       dataDirectory = paths.data
       sessionBus =
         environment.nonEmpty("DBUS_SESSION_BUS_ADDRESS")
@@ -218,7 +220,9 @@ struct ServerStarter {
   /// A pipe with the configuration in it: what is secret must not be seen in a list of processes.
   private func configurationPipe() throws -> FileDescriptor {
     let configuration = ServerConfiguration(
-      peers: parameters.peers, dataDirectory: surroundings.dataDirectory, sessionBus: surroundings.sessionBus)
+      peers: parameters.peers, upstreams: parameters.upstreams, sealingSecret: parameters.sealingSecret,
+      surroundings: parameters.upstreams.isEmpty ? .init() : surroundings.upstreams,
+      dataDirectory: surroundings.dataDirectory, sessionBus: surroundings.sessionBus)
     let line = configuration.message.encoded
     let (reader, writer) = try Sockets.pipe()
     do {

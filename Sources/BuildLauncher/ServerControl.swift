@@ -13,8 +13,11 @@ package struct ServerControl {
 
   /// A running server answers in well under a millisecond.
   private static let patience = Duration.seconds(1)
-  /// A server that was told to end waits for transfers for five seconds.
-  private static let endPatience = Duration.seconds(15)
+  /// A server that was told to end waits for transfers for five seconds, and for uploads for a minute.
+  private static let endPatience = Duration.seconds(75)
+
+  /// Each of a few requests to an upstream may be waited for.
+  private static let checkPatience = Duration.seconds(300)
 
   /// How the telling of a server to end went.
   package enum Stop: Sendable, Equatable {
@@ -78,6 +81,31 @@ package struct ServerControl {
     var peers: [PeerReport] = []
     while let peer = connection.receive(within: Self.patience).flatMap(PeerReport.init(message:)) { peers.append(peer) }
     return peers
+  }
+
+  /// Has the configuration's server try out each upstream; starts it when it is not running.
+  package func checkUpstreams() throws(ServerFailure) -> [UpstreamReport] {
+    let starter = ServerStarter(
+      instance: instance, parameters: parameters, program: try ServerStarter.locateProgram(),
+      surroundings: surroundings)
+    // The lease keeps the server for as long as it is asked.
+    let access = try starter.access(
+      terms: LeaseTerms(linger: .zero, usesPeers: true, usesUpstreams: true, surroundings: surroundings.upstreams))
+    defer { try? access.lease.descriptor.close() }
+    do {
+      let descriptor = try Sockets.connect(unix: instance.controlSocket)
+      defer { try? descriptor.close() }
+      var connection = ControlConnection(descriptor: descriptor)
+      connection.send(.init(ControlMessage.check, surroundings.upstreams.fields))
+      var reports: [UpstreamReport] = []
+      while let message = connection.receive(within: Self.checkPatience) {
+        guard let report = UpstreamReport(message: message) else { return reports }
+        reports.append(report)
+      }
+    } catch {
+      throw ServerFailure(description: "\(error)")
+    }
+    throw ServerFailure(description: "the server does not answer")
   }
 
   /// Tells a server to end, and waits until it has, unless builds are using it.

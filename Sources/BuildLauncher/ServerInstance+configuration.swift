@@ -4,15 +4,17 @@ package import ControlProtocol
 extension FabrikConfiguration {
   /// What a server for this configuration is started with.
   package var serverParameters: ServerInstance.Parameters {
-    .init(cacheDirectory: cacheDirectory.value, maxSize: maxSize.value?.bytes, peers: peers.settings)
+    .init(
+      cacheDirectory: cacheDirectory.value, maxSize: maxSize.value?.bytes, peers: peers.settings,
+      upstreams: upstreams.value, sealingSecret: upstreams.value.isEmpty ? nil : peers.secret.value)
   }
 }
 
 extension ServerInstance {
-  /// The place of a configuration's server. Throws an `Errno` when the salt of one with peers can be kept nowhere.
+  /// The place of a configuration's server. Throws an `Errno` when the salt of one with a secret can be kept nowhere.
   package init(runtime: RuntimeDirectory, parameters: Parameters, paths: StandardPaths) throws {
     var salt = ""
-    if parameters.peers != nil {
+    if parameters.isSecret {
       // Beside the sockets it is lost at logout, and tools then meet other paths; better than no peers.
       salt = try (try? InstanceSalt.find(in: paths.data)) ?? InstanceSalt.find(in: runtime.path)
     }

@@ -8,6 +8,7 @@ import NIOPosix
 import PeerNetwork
 import SystemPackage
 import SystemSupport
+import Upstreams
 
 #if canImport(Glibc)
   import Glibc
@@ -44,18 +45,20 @@ package struct CacheServer: Sendable {
     let claim = SocketClaim(instance: options.instance)
     let door = FrontDoor(
       instance: options.instance, endpoint: endpoint, claim: claim, group: group, controlLoop: controlLoop)
-    let lifecycle = ServerLifecycle(instance: options.instance, claim: claim, transfers: transfers) {
-      await door.isQuiet()
-    }
+    let upstreams = makeUpstreams(store: store, transfers: transfers, loop: controlLoop)
+    let lifecycle = ServerLifecycle(
+      instance: options.instance, claim: claim, transfers: transfers, uploads: { upstreams?.hopefulUploads ?? 0 }
+    ) { await door.isQuiet() }
     EndSignals.observe { lifecycle.report(.terminated) }
     let peers = PeerSide(options: options, store: store, transfers: transfers, group: group)
     let server = ServerContext(
       cache: LayeredCache(local: store), leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
-      transfers: transfers, workers: workers, peers: peers)
+      transfers: transfers, workers: workers, peers: peers, upstreams: upstreams)
 
     // The launcher takes the absence of `ready` as a sign that no tool has been answered, so its socket comes first.
     try await door.openControl(for: server)
     await peers?.start(for: server.cache)
+    if let upstreams { use(upstreams, in: server.cache, workers: workers) }
     await server.firstLease()
     try await door.openStorageHelper(for: server)
     try await door.openHTTP(for: server)
@@ -66,6 +69,22 @@ package struct CacheServer: Sendable {
     await lifecycle.run()
     watch.cancel()
     await peers?.stop()
+    upstreams?.stop()
+  }
+
+  private func makeUpstreams(store: CacheStore, transfers: ActivityCount, loop: any EventLoop) -> UpstreamGroup? {
+    guard !options.parameters.upstreams.isEmpty, let dataDirectory = options.dataDirectory else { return nil }
+    return UpstreamGroup(
+      .init(
+        settings: options.parameters.upstreams, secret: options.parameters.sealingSecret, store: store,
+        dataDirectory: dataDirectory, transfers: transfers, loop: loop, surroundings: options.surroundings))
+  }
+
+  /// Lookups that come before the upstreams are ready wait for them.
+  private func use(_ upstreams: UpstreamGroup, in cache: LayeredCache, workers: NIOThreadPool) {
+    for layer in upstreams.layers { cache.add(layer) }
+    cache.onStore { upstreams.stored($0) }
+    workers.submit { _ in upstreams.prepare() }
   }
 
   /// The limits are the first build's; a server has a descriptor for each tool that is running.
@@ -83,7 +102,9 @@ package struct CacheServer: Sendable {
   private func openStore() throws -> CacheStore {
     let directory = options.parameters.cacheDirectory
     do {
-      let scope = options.peerSettings.flatMap(PeerNetwork.scope) ?? .private
+      // A team's entries are kept apart also where they only go to its stores.
+      let secret = options.peerSettings?.secret ?? options.parameters.sealingSecret
+      let scope = secret.flatMap { TeamKeys.scope(secret: $0.text) } ?? .private
       return try CacheStore(directory: directory, maxSize: options.parameters.maxSize, scope: scope)
     } catch {
       throw StartFailure(description: "the cache in \(directory) cannot be opened: \(error)")

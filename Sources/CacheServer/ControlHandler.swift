@@ -1,6 +1,8 @@
+import CacheStore
 import ControlProtocol
 import LayeredCache
 import NIOCore
+import Upstreams
 
 /// One launcher's or command's connection. The lease it opens lasts until the connection ends, however it ends: a
 /// launcher that is killed gives its lease up without a word.
@@ -12,7 +14,10 @@ final class ControlHandler: ChannelInboundHandler {
   private let onClose: @Sendable () -> Void
   private var line: [UInt8] = []
   private var lease: LeaseRegistry.Lease?
+  private var prefetcher: Prefetcher?
   private var isLauncher = true
+  /// Objects of upstreams that had been rejected when the lease began.
+  private var rejectedBefore = 0
 
   /// - Parameter onClose: called when the connection can no longer have a lease.
   init(server: ServerContext, onClose: @escaping @Sendable () -> Void) {
@@ -55,7 +60,7 @@ final class ControlHandler: ChannelInboundHandler {
     switch message.verb {
     case ControlMessage.lease: openLease(message, context)
     case ControlMessage.finish:
-      answer(.init(ControlMessage.statistics, (lease?.account.current ?? LeaseStatistics()).fields), context)
+      answer(.init(ControlMessage.statistics, statistics(isQuiet: message["quiet"] == "1").fields), context)
       closeLease()
     case ControlMessage.keep:
       server.lifecycle.report(.kept)
@@ -70,7 +75,13 @@ final class ControlHandler: ChannelInboundHandler {
       answer(.init(ControlMessage.status, server.status.fields), context)
     case ControlMessage.peers:
       becomeCommand()
-      answerWithPeers(context)
+      let server = server
+      answerWithAll(context) { await server.peers?.report().map(\.message) ?? [] }
+    case ControlMessage.check:
+      becomeCommand()
+      let surroundings = UpstreamSurroundings(fields: message.fields)
+      let server = server
+      answerWithAll(context) { await server.upstreams?.check(with: surroundings).map(\.message) ?? [] }
     default: context.close(promise: nil)
     }
   }
@@ -80,28 +91,60 @@ final class ControlHandler: ChannelInboundHandler {
       return context.close(promise: nil)
     }
     let linger = Duration.milliseconds(message["linger"].flatMap { Int64($0) } ?? 0)
-    let account = StatisticsAccount(excluding: message["peers"] == "0" ? [.peers] : [])
-    let lease = LeaseRegistry.Lease(id: id, process: process, linger: linger, account: account)
+    var excluded: Set<CacheLayerName> = message["peers"] == "0" ? [.peers] : []
+    if message["upstreams"] == "0" { excluded.formUnion([.regional, .s3]) }
+    let plan = message["plan"].flatMap { CacheKey(plan: $0) }
+    let account = StatisticsAccount(excluding: excluded, keepsJournal: plan != nil)
+    rejectedBefore = server.upstreams?.rejected ?? 0
+    let lease = LeaseRegistry.Lease(id: id, process: process, linger: linger, account: account, plan: plan)
     self.lease = lease
     server.leases.open(lease)
     server.lifecycle.report(.leaseOpened)
     server.peers?.buildBegins()
+    server.upstreams?.buildBegins(
+      with: UpstreamSurroundings(fields: message.fields), isAlone: server.leases.count <= 1)
     answer(.init(ControlMessage.ready), context)
+    if let plan { prefetch(plan, for: account, on: context.eventLoop) }
+  }
+
+  private func prefetch(_ plan: CacheKey, for account: StatisticsAccount, on loop: any EventLoop) {
+    let server = server
+    let prefetcher = Prefetcher(cache: server.cache, plan: plan, account: account, loop: loop) {
+      server.collectIfNeeded()
+    }
+    self.prefetcher = prefetcher
+    let this = NIOLoopBound(prefetcher, eventLoop: loop)
+    loop.execute { this.value.start() }
+  }
+
+  /// - Parameter isQuiet: what went wrong is kept for the next build, which may say it.
+  private func statistics(isQuiet: Bool) -> LeaseStatistics {
+    var statistics = lease?.account.current ?? LeaseStatistics()
+    if let upstreams = server.upstreams, lease != nil {
+      statistics.rejected = upstreams.rejected - rejectedBefore
+      if !isQuiet { statistics.notices = upstreams.takeNotices() }
+    }
+    return statistics
   }
 
   private func closeLease() {
     guard let lease else { return }
     self.lease = nil
+    prefetcher?.stop()
+    prefetcher = nil
+    server.storePlan(of: lease)
     server.leases.close(id: lease.id)
     server.lifecycle.report(.leaseClosed(linger: lease.linger, remaining: server.leases.count))
   }
 
-  private func answerWithPeers(_ context: ChannelHandlerContext) {
+  /// Answers with what takes a while to find out, and an `end`.
+  private func answerWithAll(
+    _ context: ChannelHandlerContext, _ messages: @escaping @Sendable () async -> [ControlMessage]
+  ) {
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    let server = server
-    context.eventLoop.makeFutureWithTask { await server.peers?.report() ?? [] }.whenSuccess { peers in
+    context.eventLoop.makeFutureWithTask(messages).whenSuccess { messages in
       let (handler, context) = this.value
-      for message in peers.map(\.message) + [ControlMessage(ControlMessage.end)] { handler.answer(message, context) }
+      for message in messages + [ControlMessage(ControlMessage.end)] { handler.answer(message, context) }
     }
   }
 

@@ -34,15 +34,18 @@ struct EntrySender {
     _ key: CacheKey, for account: StatisticsAccount, head: @escaping (UInt64) -> ByteBuffer
   ) -> EventLoopFuture<Result> {
     let removals = server.cache.removals
+    let source = account.takePrefetched(key)
     if let recent = server.recent.find(key, removals: removals) {
       let size = UInt64(recent.body.readableBytes)
-      account.record(tool: key.namespace, hit: .init(layer: .local, bytes: size, duration: recent.duration))
+      account.record(
+        key,
+        hit: .init(layer: source?.layer ?? .local, bytes: size, duration: recent.duration, peer: source?.peer))
       channel.write(head(size), promise: nil)
       channel.writeAndFlush(recent.body, promise: nil)
       return channel.eventLoop.makeSucceededFuture(.sent)
     }
-    if let entry = server.cache.lookup(key, for: account) {
-      return send(entry, from: nil, for: account, head: head(entry.size), removals: removals)
+    if let entry = server.cache.lookup(key, from: source, for: account) {
+      return send(entry, from: source, for: account, head: head(entry.size), removals: removals)
     }
     guard let fetch = server.cache.fetch(key, for: account, on: channel.eventLoop) else {
       _ = server.cache.finishLookup(key, fetched: nil, for: account)

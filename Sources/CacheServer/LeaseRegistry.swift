@@ -1,3 +1,4 @@
+import CacheStore
 import ControlProtocol
 import LayeredCache
 import Synchronization
@@ -19,6 +20,8 @@ final class LeaseRegistry: Sendable {
     /// How long the server stays after this lease, if it was the last.
     let linger: Duration
     let account: StatisticsAccount
+    /// Where what its tools asked for is kept for the next build like it; nil: nowhere.
+    var plan: CacheKey?
   }
 
   private let leases = Mutex<[Lease]>([])

@@ -50,7 +50,7 @@ final class PeerSide: Sendable {
           settings: settings, store: store, dataDirectory: dataDirectory, transfers: transfers, group: group,
           ask: asker.ask))
       cache.add(network.layer)
-      cache.onStore { network.stored($0) }
+      cache.onStore { network.stored($0.key) }
       self.network.withLock { $0 = network }
     } catch {
       problem.withLock { $0 = "\(error)" }

@@ -1,9 +1,11 @@
 import ChannelSupport
 import ControlProtocol
+import Cryptography
 import LayeredCache
 import NIOCore
 import NIOPosix
 import Synchronization
+import Upstreams
 
 #if canImport(Glibc)
   import Glibc
@@ -20,6 +22,8 @@ final class ServerContext: Sendable {
   let recent = RecentBodies()
   /// nil: off.
   let peers: PeerSide?
+  /// nil: there are none.
+  let upstreams: UpstreamGroup?
   private let start = ContinuousClock.now
   private let workers: NIOThreadPool
   private let isCollecting = Atomic<Bool>(false)
@@ -27,7 +31,7 @@ final class ServerContext: Sendable {
 
   init(
     cache: LayeredCache, leases: LeaseRegistry, lifecycle: ServerLifecycle, transfers: ActivityCount,
-    workers: NIOThreadPool, peers: PeerSide?
+    workers: NIOThreadPool, peers: PeerSide?, upstreams: UpstreamGroup?
   ) {
     self.cache = cache
     self.leases = leases
@@ -35,6 +39,7 @@ final class ServerContext: Sendable {
     self.transfers = transfers
     self.workers = workers
     self.peers = peers
+    self.upstreams = upstreams
   }
 
   var status: ServerStatus {
@@ -58,6 +63,19 @@ final class ServerContext: Sendable {
   /// Removes, in the background, what writers that were killed have left.
   func removeAbandonedTemporaries() {
     workers.submit { _ in self.cache.removeAbandonedTemporaries() }
+  }
+
+  /// Keeps, in the background, what a build that has ended asked for; the server stays until that is done.
+  func storePlan(of lease: LeaseRegistry.Lease) {
+    guard let plan = lease.plan, cache.hasOtherLayers else { return }
+    let keys = lease.account.journaledKeys
+    guard !keys.isEmpty else { return }
+    transfers.begin()
+    workers.submit { _ in
+      self.cache.storePlan(plan, of: keys, excluding: lease.account.excluded, digest: OpenSSLDigest())
+      self.collectIfNeeded()
+      self.transfers.end()
+    }
   }
 
   /// Starts an eviction in the background when the store has outgrown its limit. To be called after each write.

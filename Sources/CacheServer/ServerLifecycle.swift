@@ -37,6 +37,8 @@ actor ServerLifecycle {
   /// Runs where connections are accepted; true when none is open or waiting to be accepted.
   private let isQuiet: @Sendable () async -> Bool
   private let transfers: ActivityCount
+  /// Entries that may soon be sent up.
+  private let uploads: @Sendable () -> Int
   private var state = State.serving
   private var generation = 0
   private var linger = Duration.zero
@@ -53,18 +55,21 @@ actor ServerLifecycle {
   private static let lingerCap = Duration.seconds(3600)
   /// Transfers put off the end of a server that was told to stop, but not longer than this.
   private static let stopCap = Duration.seconds(5)
+  /// Uploads that wait put off any end, since a CI job's machine may be gone afterwards, but not longer than this.
+  private static let uploadCap = Duration.seconds(60)
   /// How soon to look again when the end had to be put off.
   private static let retryInterval = Duration.milliseconds(50)
   /// A launcher holds the lock for a millisecond or two.
   private static let lockAttempts = 20
 
   init(
-    instance: ServerInstance, claim: SocketClaim, transfers: ActivityCount,
+    instance: ServerInstance, claim: SocketClaim, transfers: ActivityCount, uploads: @escaping @Sendable () -> Int,
     isQuiet: @escaping @Sendable () async -> Bool
   ) {
     self.instance = instance
     self.claim = claim
     self.transfers = transfers
+    self.uploads = uploads
     self.isQuiet = isQuiet
     (events, continuation) = AsyncStream.makeStream()
   }
@@ -131,6 +136,7 @@ actor ServerLifecycle {
   /// Ends when no transfer is under way and the last is long enough ago, or when this has taken too long.
   private func endIfIdle() async {
     let lingered = ContinuousClock.now - lingeringSince
+    if uploads() > 0, lingered < Self.uploadCap { return elapse(after: Self.retryInterval) }
     if lingered < (isStopping ? Self.stopCap : Self.lingerCap) {
       if transfers.current > 0 { return elapse(after: Self.retryInterval) }
       let rest = linger - transfers.idleTime

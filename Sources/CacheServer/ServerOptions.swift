@@ -19,6 +19,9 @@ package struct ServerOptions: Sendable {
   /// The D-Bus address of the user's session; nil when there is none.
   package let sessionBus: String?
 
+  /// Of the build that started the server.
+  package let surroundings: UpstreamSurroundings
+
   /// nil: off.
   package var peerSettings: PeerSettings? { parameters.peers }
 
@@ -45,7 +48,10 @@ package struct ServerOptions: Sendable {
     }
     instance = ServerInstance(directory: FilePath(directory))
     let configuration = configuration()
-    parameters = .init(cacheDirectory: FilePath(cache), maxSize: UInt64(size), peers: configuration.peers)
+    parameters = .init(
+      cacheDirectory: FilePath(cache), maxSize: UInt64(size), peers: configuration.peers,
+      upstreams: configuration.upstreams, sealingSecret: configuration.sealingSecret)
+    surroundings = configuration.surroundings
     dataDirectory = configuration.dataDirectory
     sessionBus = configuration.sessionBus
   }

@@ -65,15 +65,23 @@ package final class CacheStore: Sendable {
     lookupShared(key) ?? (scope == .private ? nil : adopt(key))
   }
 
+  /// Whether there seems to be an entry: whether a file has its name. Takes two system calls at most, and does not count
+  /// as a use.
+  package func seemsToHold(_ key: CacheKey) -> Bool {
+    access(layout.entry(key, scope: scope), F_OK) == 0
+      || scope != .private && access(layout.entry(key, scope: .private), F_OK) == 0
+  }
+
   /// Looks up what is in the store's scope already: for others than this user, who is not to learn what is private.
   package func lookupShared(_ key: CacheKey) -> OpenEntry? {
     find(key, in: scope)
   }
 
-  /// An entry that was made while the user built outside of the team: asked for by a build of the team, it becomes the
+  /// An entry that was made on this machine while the user built outside of the team: asked for by a build of the team, it becomes the
   /// team's as well.
   private func adopt(_ key: CacheKey) -> OpenEntry? {
-    guard let found = find(key, in: .private) else { return nil }
+    // What came from elsewhere was taken on other terms: from a store without seals, say.
+    guard let found = find(key, in: .private), found.record.origin.isEmpty else { return nil }
     var record = found.record
     record.scope = scope
     // The body's checksum was taken of bytes that are checked whenever they are handed out; a failure is a miss.

@@ -20,6 +20,8 @@ extension ConfigurationFile {
     # stats_file = "fabrik-stats.json"
     # Tools that are not to be cached.
     # tools = { ccache = false }
+    # Whether what the last build asked for is fetched before this one does. Default: true.
+    # prefetch = true
 
     [p2p]
     # Whether builds fetch from other machines of the team, and these from this one. Default: false.
@@ -36,6 +38,28 @@ extension ConfigurationFile {
     # interfaces = []
     # What other machines call this one. Default: the host's name.
     # name = "desk"
+
+    # Stores behind the peers, asked in this order: by HTTP (GET and PUT), or S3. Nothing is asked by default.
+    # [[upstream]]
+    # url = "https://cache.example.com/fabrik"
+    # Whether nothing is written there.
+    # read_only = false
+    # The most that an answer is waited for.
+    # timeout = "2s"
+    # Certificates of the authority that signed the store's, in PEM.
+    # ca_file = "corp.pem"
+    # For stores that want "Authorization: Bearer".
+    # token = "${CACHE_TOKEN}"
+    # How objects are named there: "plain", or "bazel" for /ac/ and /cas/.
+    # layout = "plain"
+
+    # [[upstream]]
+    # url = "s3://bucket/prefix"
+    # region = "eu-central-1"
+    # A store that is not Amazon's.
+    # endpoint = "http://localhost:9000"
+    # Whose credentials of ~/.aws are used.
+    # profile = "default"
 
     """
 }

@@ -1,3 +1,4 @@
+import ControlProtocol
 package import SystemPackage
 package import SystemSupport
 import TOMLKit
@@ -78,8 +79,12 @@ package enum ConfigurationFile {
     mutating func read(_ document: TOMLTable) throws(ConfigurationError) -> ConfigurationLayer {
       let tables = Array(Set(SettingKey.allCases.map(\.table))).sorted()
       for tableName in document.keys {
+        if tableName == UpstreamKey.table {
+          try takeUpstreams(document[tableName])
+          continue
+        }
         guard tables.contains(tableName) else {
-          let known = tables.map { "[\($0)]" }.joined(separator: ", ")
+          let known = (tables.map { "[\($0)]" } + ["[[\(UpstreamKey.table)]]"]).joined(separator: ", ")
           throw ConfigurationError(
             place(tableName, nil), "unknown key or table '\(tableName)'; Fabrik knows the tables \(known)")
         }
@@ -97,6 +102,55 @@ package enum ConfigurationFile {
         }
       }
       return layer
+    }
+
+    private mutating func takeUpstreams(_ value: (any TOMLValueConvertible)?) throws(ConfigurationError) {
+      guard let array = value?.array, array.allSatisfy({ $0.table != nil }) else {
+        throw ConfigurationError(
+          place(UpstreamKey.table, nil), "write [[upstream]], with two brackets, and the keys of one upstream below")
+      }
+      var list: [UpstreamSettings] = []
+      for table in array.compactMap(\.table) {
+        guard list.count < UpstreamSettings.mostUpstreams else {
+          throw ConfigurationError(
+            place(upstream: list.count, nil), "at most \(UpstreamSettings.mostUpstreams) upstreams are asked")
+        }
+        list.append(try upstream(table, number: list.count))
+      }
+      layer.upstreams = Setting(list, from: place(UpstreamKey.table, nil))
+    }
+
+    private func upstream(_ table: TOMLTable, number: Int) throws(ConfigurationError) -> UpstreamSettings {
+      var settings = UpstreamSettings(url: "")
+      for name in table.keys {
+        let place = place(upstream: number, name)
+        guard let key = UpstreamKey(rawValue: name) else {
+          let known = UpstreamKey.allCases.map(\.rawValue).joined(separator: ", ")
+          throw ConfigurationError(place, "unknown key '\(name)' in [[upstream]]; known there: \(known)")
+        }
+        let text: String
+        switch table[name] {
+        case let value? where value.string != nil: text = try expand(value.string ?? "", at: place)
+        case let value? where key.isSwitch && value.bool != nil: text = String(value.bool ?? false)
+        case let value? where key.isNumber && value.int != nil: text = String(value.int ?? 0)
+        default: throw ConfigurationError(place, "upstream.\(name) takes \(key.expectation)")
+        }
+        if let flaw = settings.set(key, to: text, relativeTo: path.removingLastComponent()) {
+          throw ConfigurationError(place, "upstream.\(name) \(flaw)")
+        }
+      }
+      if let (key, flaw) = settings.flaw {
+        throw ConfigurationError(place(upstream: number, key.rawValue), "upstream.\(key.rawValue) \(flaw)")
+      }
+      return settings
+    }
+
+    private func place(upstream number: Int, _ key: String?) -> ConfigurationError.Place {
+      let locator = KeyLocator(text: text)
+      let position =
+        locator.position(table: UpstreamKey.table, key: key, occurrence: number)
+        ?? locator.position(table: UpstreamKey.table, key: nil, occurrence: number)
+      return .file(path, line: position?.line, column: position?.column)
     }
 
     private mutating func take(_ key: SettingKey, from value: (any TOMLValueConvertible)?) throws(ConfigurationError) {
@@ -137,10 +191,14 @@ package enum ConfigurationFile {
     }
 
     private func expand(_ string: String, for key: SettingKey) throws(ConfigurationError) -> String {
+      try expand(string, at: place(key.table, key.name))
+    }
+
+    private func expand(_ string: String, at place: ConfigurationError.Place) throws(ConfigurationError) -> String {
       do {
         return try VariableExpansion.expand(string, environment: environment)
       } catch {
-        throw ConfigurationError(place(key.table, key.name), error.message)
+        throw ConfigurationError(place, error.message)
       }
     }
 

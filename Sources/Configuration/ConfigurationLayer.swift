@@ -1,3 +1,4 @@
+package import ControlProtocol
 package import SystemPackage
 
 /// The values that one source (a file, the environment, the flags) gives, each checked, all optional.
@@ -8,7 +9,9 @@ package struct ConfigurationLayer: Sendable {
   package var statistics: Setting<StatisticsMode>?
   package var statisticsFile: Setting<FilePath>?
   package var tools: [String: Setting<Bool>] = [:]
+  package var prefetch: Setting<Bool>?
   package var peers = PeerLayer()
+  package var upstreams: Setting<[UpstreamSettings]>?
 
   package init() {}
 
@@ -43,8 +46,27 @@ package struct ConfigurationLayer: Sendable {
       statistics = Setting(mode, from: place)
     case .tools:
       for item in text.split(separator: ",") { try setTool(item, from: place, knownTools: knownTools) }
+    case .prefetch:
+      guard let value = PeerLayer.switches[text] else { throw wrong }
+      prefetch = Setting(value, from: place)
     default: break
     }
+  }
+
+  /// Takes over the URLs of ``UpstreamKey/variable``. Throws what is wrong with them.
+  mutating func setUpstreams(to text: String, from place: ConfigurationError.Place) throws(ConfigurationError) {
+    var list: [UpstreamSettings] = []
+    for item in text.split(separator: ",") {
+      var settings = UpstreamSettings(url: "")
+      if let flaw = settings.set(.url, to: String(item.filter { $0 != " " }), relativeTo: "/") {
+        throw ConfigurationError(place, "an upstream's url \(flaw)")
+      }
+      list.append(settings)
+    }
+    guard list.count <= UpstreamSettings.mostUpstreams else {
+      throw ConfigurationError(place, "at most \(UpstreamSettings.mostUpstreams) upstreams are asked")
+    }
+    upstreams = Setting(list, from: place)
   }
 
   /// Smaller than one ordinary object file, a cache would only cost time.

@@ -75,6 +75,13 @@ package struct ConfigurationLoader: Sendable {
         problems.append(error)
       }
     }
+    if let text = environment.nonEmpty(UpstreamKey.variable) {
+      do {
+        try layer.setUpstreams(to: text, from: .environment(name: UpstreamKey.variable))
+      } catch {
+        problems.append(error)
+      }
+    }
     return layer
   }
 }

@@ -19,23 +19,39 @@ extension FabrikConfiguration {
     package let origin: String
   }
 
-  /// Every key with its value in force, in the order of ``SettingKey``.
+  /// Every key with its value in force, in the order of ``SettingKey``, and what was set of each upstream.
   package var rows: [Row] {
-    SettingKey.allCases.map { key in
-      switch key {
-      case .cacheDirectory: row(key, cacheDirectory, quoted: cacheDirectory.value.string)
-      case .maxSize: row(key, maxSize, quoted: maxSize.value?.description ?? "auto")
-      case .linger: row(key, linger, quoted: linger.value.spoken)
-      case .statistics: row(key, statistics, quoted: statistics.value.rawValue)
-      case .statisticsFile: row(key, statisticsFile, quoted: statisticsFile.value?.string ?? "")
-      case .tools: toolsRow
-      case .peersEnabled: row(key, peers.isEnabled, quoted: "\(peers.isEnabled.value)")
-      case .peersSecret: row(key, peers.secret, quoted: peers.secret.value?.description ?? "")
-      case .peersConsent: row(key, peers.consent, quoted: peers.consent.value.rawValue)
-      case .peersAddresses: row(key, peers.addresses, quoted: Self.list(peers.addresses.value))
-      case .peersPort: row(key, peers.port, quoted: "\(peers.port.value)")
-      case .peersInterfaces: row(key, peers.interfaces, quoted: Self.list(peers.interfaces.value))
-      case .peersName: row(key, peers.name, quoted: peers.name.value)
+    SettingKey.allCases.map(row) + upstreamRows
+  }
+
+  private func row(_ key: SettingKey) -> Row {
+    switch key {
+    case .cacheDirectory: row(key, cacheDirectory, quoted: cacheDirectory.value.string)
+    case .maxSize: row(key, maxSize, quoted: maxSize.value?.description ?? "auto")
+    case .linger: row(key, linger, quoted: linger.value.spoken)
+    case .statistics: row(key, statistics, quoted: statistics.value.rawValue)
+    case .statisticsFile: row(key, statisticsFile, quoted: statisticsFile.value?.string ?? "")
+    case .tools: toolsRow
+    case .prefetch: row(key, prefetch, quoted: "\(prefetch.value)")
+    case .peersEnabled: row(key, peers.isEnabled, quoted: "\(peers.isEnabled.value)")
+    case .peersSecret: row(key, peers.secret, quoted: peers.secret.value?.description ?? "")
+    case .peersConsent: row(key, peers.consent, quoted: peers.consent.value.rawValue)
+    case .peersAddresses: row(key, peers.addresses, quoted: Self.list(peers.addresses.value))
+    case .peersPort: row(key, peers.port, quoted: "\(peers.port.value)")
+    case .peersInterfaces: row(key, peers.interfaces, quoted: Self.list(peers.interfaces.value))
+    case .peersName: row(key, peers.name, quoted: peers.name.value)
+    }
+  }
+
+  private var upstreamRows: [Row] {
+    let origin = upstreams.place?.description ?? "default"
+    return upstreams.value.enumerated().flatMap { number, settings in
+      settings.shown.map { key, value in
+        let isSwitch = key.isSwitch
+        return Row(
+          key: "\(UpstreamKey.table).\(number + 1).\(key.rawValue)", form: isSwitch ? .textOrSwitch : .text,
+          value: value,
+          origin: origin)
       }
     }
   }
@@ -57,5 +73,17 @@ extension FabrikConfiguration {
 
   private static func list(_ items: [String]) -> String {
     "[\(items.map { "\"\($0)\"" }.joined(separator: ", "))]"
+  }
+}
+
+extension UpstreamSettings {
+  /// What is set, and what is not the default, as text.
+  fileprivate var shown: [(UpstreamKey, String)] {
+    let all: [(UpstreamKey, String?)] = [
+      (.url, url), (.readOnly, "\(isReadOnly)"), (.timeout, Duration.milliseconds(timeout).spoken),
+      (.authorityFile, authorityFile?.string), (.token, token?.description),
+      (.layout, kind == .s3 ? nil : layout.rawValue), (.region, region), (.endpoint, endpoint), (.profile, profile),
+    ]
+    return all.compactMap { key, value in value.map { (key, $0) } }
   }
 }

@@ -1,3 +1,4 @@
+package import ControlProtocol
 package import SystemPackage
 package import SystemSupport
 
@@ -11,7 +12,11 @@ package struct FabrikConfiguration: Sendable {
   package let statisticsFile: Setting<FilePath?>
   /// Only what was said; a tool that is absent is on.
   package let tools: [String: Setting<Bool>]
+  /// Whether what the last build asked for is fetched before the next one does.
+  package let prefetch: Setting<Bool>
   package let peers: PeerConfiguration
+  /// In the order in which they are asked.
+  package let upstreams: Setting<[UpstreamSettings]>
 
   /// - Parameter layers: the strongest first.
   package init(layers: [ConfigurationLayer], paths: StandardPaths, environment: Environment) {
@@ -25,6 +30,8 @@ package struct FabrikConfiguration: Sendable {
     let file = layers.lazy.compactMap(\.statisticsFile).first
     statisticsFile = Setting(file?.value, from: file?.place)
     peers = PeerConfiguration(layers: layers.map(\.peers))
+    upstreams = layers.lazy.compactMap(\.upstreams).first ?? Setting([])
+    prefetch = layers.lazy.compactMap(\.prefetch).first ?? Setting(true)
     tools = layers.reversed().reduce(into: [:]) { all, layer in all.merge(layer.tools) { $1 } }
   }
 

@@ -5,8 +5,11 @@ struct KeyLocator {
   let text: String
 
   /// Line and column, from 1, of `key` in `[table]`; of the table's header when the key is nil.
-  func position(table: String, key: String?) -> (line: Int, column: Int)? {
+  ///
+  /// - Parameter occurrence: of the headers of that name, from 0; nil: any.
+  func position(table: String, key: String?, occurrence: Int? = nil) -> (line: Int, column: Int)? {
     var current = ""
+    var seen = -1
     for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" })
       .enumerated()
     {
@@ -14,10 +17,13 @@ struct KeyLocator {
       let trimmed = line.dropFirst(indent)
       if trimmed.first == "[" {
         current = Self.headerName(trimmed)
+        if current == table { seen += 1 }
+        if let occurrence, seen != occurrence { continue }
         let wanted = key.map { "\(table).\($0)" } ?? table
         if current == wanted { return (index + 1, indent + 1) }
         continue
       }
+      if let occurrence, seen != occurrence { continue }
       guard let (name, rest) = Self.assignment(trimmed) else { continue }
       let full = current.isEmpty ? name : "\(current).\(name)"
       if let key, full == (table.isEmpty ? key : "\(table).\(key)") { return (index + 1, indent + 1) }

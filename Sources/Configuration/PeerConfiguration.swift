@@ -4,7 +4,7 @@ import SystemSupport
 /// The values of `[p2p]` in force.
 package struct PeerConfiguration: Sendable {
   package let isEnabled: Setting<Bool>
-  package let secret: Setting<TeamSecret?>
+  package let secret: Setting<Secret?>
   package let consent: Setting<ConsentMode>
   package let addresses: Setting<[String]>
   package let port: Setting<UInt16>

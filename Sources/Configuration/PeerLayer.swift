@@ -3,7 +3,7 @@ package import ControlProtocol
 /// The values of `[p2p]` that one source gives.
 package struct PeerLayer: Sendable {
   package var isEnabled: Setting<Bool>?
-  package var secret: Setting<TeamSecret>?
+  package var secret: Setting<Secret>?
   package var consent: Setting<ConsentMode>?
   package var addresses: Setting<[String]>?
   package var port: Setting<UInt16>?
@@ -34,7 +34,7 @@ package struct PeerLayer: Sendable {
       if let flaw = SecretStrength.flaw(in: text) {
         throw wrong("\(flaw); make a good one with: fabrik p2p secret")
       }
-      secret = Setting(TeamSecret(text), from: place)
+      secret = Setting(Secret(text), from: place)
     case .peersConsent:
       guard let mode = ConsentMode(rawValue: text) else { throw wrong() }
       consent = Setting(mode, from: place)
@@ -61,7 +61,8 @@ package struct PeerLayer: Sendable {
     }
   }
 
-  private static let switches = [
+  /// How a switch may be written.
+  static let switches = [
     "true": true, "on": true, "yes": true, "1": true, "false": false, "off": false, "no": false, "0": false,
   ]
 

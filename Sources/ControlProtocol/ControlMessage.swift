@@ -18,11 +18,12 @@ package struct ControlMessage: Sendable, Equatable {
   /// What the launcher hands to the server it starts, through a pipe: ``ServerConfiguration``.
   package static let configure = "configure"
   /// The first message on a connection: opens a lease that lasts as long as the connection. Fields: `pid`, `id`,
-  /// `linger` (ms), and `peers=0` for a build that does without peers.
+  /// `linger` (ms), `peers=0` for a build that does without peers, and `plan`, 16 hexadecimal digits that builds of the
+  /// same project and command have in common, for one whose results are to be fetched ahead.
   package static let lease = "lease"
   /// The server's answer to `lease`. Until it has come, no tool's question has been answered.
   package static let ready = "ready"
-  /// Ends the lease; the answer is `statistics`, with ``LeaseStatistics``.
+  /// Ends the lease, with `quiet=1` where nothing is said of what went wrong; the answer is `statistics`, with ``LeaseStatistics``.
   package static let finish = "finish"
   package static let statistics = "statistics"
   /// Makes the server a daemon, which does not end by itself; the answer is `ready`.
@@ -37,6 +38,10 @@ package struct ControlMessage: Sendable, Equatable {
   package static let peers = "peers"
   package static let peer = "peer"
   package static let end = "end"
+  /// Asks for a real round trip to each upstream, with the ``UpstreamSurroundings`` of whoever asks; the answer is an
+  /// `upstream` for each, with ``UpstreamReport``, and an `end`.
+  package static let check = "check"
+  package static let upstream = "upstream"
 
   package subscript(name: String) -> String? { fields[name] }
 

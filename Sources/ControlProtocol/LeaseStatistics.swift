@@ -25,6 +25,20 @@ package struct LeaseStatistics: Sendable, Equatable {
     }
   }
 
+  /// What was fetched before a tool has asked for it.
+  package struct Prefetched: Sendable, Equatable {
+    package var entries = 0
+    package var bytes: Int64 = 0
+    /// How many of the entries a tool has asked for since.
+    package var used = 0
+
+    package init(entries: Int = 0, bytes: Int64 = 0, used: Int = 0) {
+      self.entries = entries
+      self.bytes = bytes
+      self.used = used
+    }
+  }
+
   /// Reads that tools asked for. A compile job through ccache makes two: its manifest and its result.
   package var lookups = 0
   package var hits: [CacheLayerName: Int] = [:]
@@ -40,6 +54,12 @@ package struct LeaseStatistics: Sendable, Equatable {
   package var tools: [String: Tool] = [:]
   /// By the peer's identifier.
   package var peers: [String: Peer] = [:]
+  package var prefetched = Prefetched()
+
+  /// Objects of upstreams that were not what they should have been.
+  package var rejected = 0
+  /// What went wrong beyond this machine and has not been said yet, a line for each.
+  package var notices: [String] = []
 
   package init() {}
 
@@ -59,9 +79,14 @@ extension LeaseStatistics {
       "lookups": String(lookups), "stored": String(stored), "stored.bytes": String(storedBytes),
       "saved": String(savedMilliseconds), "waited": String(waitedMilliseconds),
     ]
+    if rejected > 0 { fields["rejected"] = String(rejected) }
+    for (number, notice) in notices.enumerated() { fields["notice.\(number)"] = notice }
     for (layer, count) in hits { fields["hits.\(layer.rawValue)"] = String(count) }
     for (layer, count) in bytes { fields["bytes.\(layer.rawValue)"] = String(count) }
     for (name, tool) in tools { fields["tool.\(name)"] = "\(tool.lookups):\(tool.hits)" }
+    if prefetched != Prefetched() {
+      fields["prefetched"] = "\(prefetched.entries):\(prefetched.bytes):\(prefetched.used)"
+    }
     for (id, peer) in peers { fields["peer.\(id)"] = "\(peer.hits):\(peer.bytes):\(peer.name)" }
     return fields
   }
@@ -75,6 +100,8 @@ extension LeaseStatistics {
     storedBytes = number("stored.bytes")
     savedMilliseconds = number("saved")
     waitedMilliseconds = number("waited")
+    rejected = number("rejected")
+    while let notice = fields["notice.\(notices.count)"] { notices.append(notice) }
     for layer in CacheLayerName.allCases {
       if fields["hits.\(layer.rawValue)"] != nil { hits[layer] = number("hits.\(layer.rawValue)") }
       if fields["bytes.\(layer.rawValue)"] != nil { bytes[layer] = number("bytes.\(layer.rawValue)") }
@@ -82,6 +109,10 @@ extension LeaseStatistics {
     for (name, value) in fields where name.hasPrefix("tool.") {
       let counts = value.split(separator: ":").map { Int($0) ?? 0 }
       if counts.count == 2 { tools[String(name.dropFirst(5))] = Tool(lookups: counts[0], hits: counts[1]) }
+    }
+    if let counts = fields["prefetched"]?.split(separator: ":").map({ Int64($0) ?? 0 }), counts.count == 3 {
+      prefetched = Prefetched(
+        entries: Int(clamping: counts[0]), bytes: counts[1], used: Int(clamping: counts[2]))
     }
     for (name, value) in fields where name.hasPrefix("peer.") {
       // The name comes last: it may hold anything.

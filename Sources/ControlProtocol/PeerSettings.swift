@@ -10,7 +10,7 @@ package enum ConsentMode: String, Sendable, CaseIterable {
 
 /// What a server needs to know to find and answer peers.
 package struct PeerSettings: Sendable, Equatable {
-  package var secret: TeamSecret
+  package var secret: Secret
   package var consent: ConsentMode
   /// Peers that need not be discovered: `10.0.0.2:4711`, `[fe80::1%eth0]:4711`.
   package var addresses: [String]
@@ -22,7 +22,7 @@ package struct PeerSettings: Sendable, Equatable {
   package var name: String
 
   package init(
-    secret: TeamSecret, consent: ConsentMode = .notifyOnce, addresses: [String] = [], port: UInt16 = 0,
+    secret: Secret, consent: ConsentMode = .notifyOnce, addresses: [String] = [], port: UInt16 = 0,
     interfaces: [String] = [], name: String
   ) {
     self.secret = secret
@@ -48,7 +48,7 @@ extension PeerSettings {
     guard let secret = fields["secret"] else { return nil }
     func list(_ name: String) -> [String] { fields[name]?.split(separator: ",").map(String.init) ?? [] }
     self.init(
-      secret: TeamSecret(secret), consent: fields["consent"].flatMap(ConsentMode.init(rawValue:)) ?? .notifyOnce,
+      secret: Secret(secret), consent: fields["consent"].flatMap(ConsentMode.init(rawValue:)) ?? .notifyOnce,
       addresses: list("addresses"), port: fields["port"].flatMap { UInt16($0) } ?? 0, interfaces: list("interfaces"),
       name: fields["name"] ?? "")
   }

@@ -11,11 +11,24 @@ package struct ServerInstance: Sendable {
     package let maxSize: UInt64?
     /// nil: off.
     package let peers: PeerSettings?
+    package let upstreams: [UpstreamSettings]
+    /// Seals what goes to them; nil: there is none.
+    package let sealingSecret: Secret?
 
-    package init(cacheDirectory: FilePath, maxSize: UInt64?, peers: PeerSettings? = nil) {
+    package init(
+      cacheDirectory: FilePath, maxSize: UInt64?, peers: PeerSettings? = nil, upstreams: [UpstreamSettings] = [],
+      sealingSecret: Secret? = nil
+    ) {
       self.cacheDirectory = cacheDirectory
       self.maxSize = maxSize
       self.peers = peers
+      self.upstreams = upstreams
+      self.sealingSecret = sealingSecret
+    }
+
+    /// Whether the instance's name depends on a secret.
+    package var isSecret: Bool {
+      peers != nil || (!upstreams.isEmpty && (sealingSecret != nil || upstreams.contains { $0.token != nil }))
     }
   }
 
@@ -28,12 +41,18 @@ package struct ServerInstance: Sendable {
     self.directory = directory
   }
 
-  /// - Parameter salt: of ``InstanceSalt``, wherever there are peers.
+  /// - Parameter salt: of ``InstanceSalt``, wherever ``Parameters/isSecret``.
   package init(runtime: RuntimeDirectory, parameters: Parameters, salt: String = "") {
     let size = parameters.maxSize.map { "\($0)" } ?? "auto"
     var identity = Array("\(Self.protocolVersion)|\(fabrikVersion)|\(size)|".utf8) + parameters.cacheDirectory.bytes
     if let peers = parameters.peers {
       identity += Array("\0\(salt)\0".utf8) + ControlMessage(ControlMessage.configure, peers.fields).encoded
+    }
+    if !parameters.upstreams.isEmpty {
+      let fields = UpstreamSettings.fields(of: parameters.upstreams).merging(
+        ["seal": parameters.sealingSecret?.text].compactMapValues { $0 }
+      ) { $1 }
+      identity += Array("\0\(salt)\0".utf8) + ControlMessage(ControlMessage.configure, fields).encoded
     }
     directory = runtime.path.appending(ShortHash.name(of: identity))
   }

@@ -1,4 +1,5 @@
 import Synchronization
+import SystemSupport
 
 /// Finds the services of this kind on the local network by multicast DNS, and answers for an own one. Needs no daemon,
 /// and shares the port with one that is there.

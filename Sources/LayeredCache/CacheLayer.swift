@@ -8,6 +8,9 @@ package import NIOCore
 package protocol CacheLayer: Sendable {
   var name: CacheLayerName { get }
 
+  /// Tells it from others of the same name.
+  var identifier: LayerIdentifier { get }
+
   /// Whether it is worth asking for this key. Costs no system call, and is called on any thread.
   func mayHold(_ key: CacheKey) -> Bool
 
@@ -16,7 +19,45 @@ package protocol CacheLayer: Sendable {
   func settling(on loop: any EventLoop) -> EventLoopFuture<Void>?
 
   /// Fetches an entry into the local store. Never fails; nil is a miss.
-  func fetch(_ key: CacheKey, into store: CacheStore, on loop: any EventLoop) -> EventLoopFuture<FetchedEntry?>
+  ///
+  /// - Parameter patience: how long the build may still wait; what comes later is stored all the same. Layers whose
+  ///   answers take no longer anyway need not look at it.
+  func fetch(
+    _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
+  ) -> EventLoopFuture<FetchedEntry?>
+
+  /// A tool has begun to wait for a key that is being fetched as a ``FetchUrgency/prefetch``. Called on any thread.
+  func expedite(_ key: CacheKey)
+}
+
+/// One layer of a cache: there may be two regional stores, and what one costs is not the other's fault.
+package struct LayerIdentifier: Sendable, Hashable {
+  package let name: CacheLayerName
+  /// Its place among those of its name.
+  package let number: Int
+
+  package init(_ name: CacheLayerName, number: Int = 0) {
+    self.name = name
+    self.number = number
+  }
+
+  package static let peers = LayerIdentifier(.peers)
+  package static let regional = LayerIdentifier(.regional)
+  package static let s3 = LayerIdentifier(.s3)
+}
+
+extension CacheLayer {
+  package var identifier: LayerIdentifier { LayerIdentifier(name) }
+
+  package func expedite(_ key: CacheKey) {}
+}
+
+/// Why an entry is fetched.
+package enum FetchUrgency: Sendable {
+  /// A tool waits for it.
+  case tool
+  /// A tool may ask for it soon. It must not hold up what tools wait for.
+  case prefetch
 }
 
 /// A peer, as statistics name it.
@@ -43,17 +84,36 @@ package struct FetchedEntry: Sendable, Equatable {
   package let duration: UInt32?
   /// The body, checked, if it is small: it need not be read again from where it was just written.
   package let body: ByteBuffer?
+  /// When it is in the local store, or failed to be stored; never fails. nil: it is there already, or nobody needs to know.
+  package let stored: EventLoopFuture<Void>?
 
   /// Up to this size, in bytes, a layer should hand over the body.
   package static let bodyLimit = 1 << 16
 
   package init(
-    layer: CacheLayerName, peer: PeerName? = nil, size: UInt64, duration: UInt32?, body: ByteBuffer? = nil
+    layer: CacheLayerName, peer: PeerName? = nil, size: UInt64, duration: UInt32?, body: ByteBuffer? = nil,
+    stored: EventLoopFuture<Void>? = nil
   ) {
     self.layer = layer
     self.peer = peer
     self.size = size
     self.duration = duration
     self.body = body
+    self.stored = stored
+  }
+}
+
+/// An entry that has come into the local store.
+package struct StoreEvent: Sendable, Equatable {
+  package let key: CacheKey
+  /// The layer it was fetched from; nil: a tool made it.
+  package let source: CacheLayerName?
+  /// Layers that the build it was made by does without.
+  package let excluded: Set<CacheLayerName>
+
+  package init(key: CacheKey, source: CacheLayerName? = nil, excluded: Set<CacheLayerName> = []) {
+    self.key = key
+    self.source = source
+    self.excluded = excluded
   }
 }

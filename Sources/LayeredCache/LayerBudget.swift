@@ -3,8 +3,9 @@
 struct LayerBudget: Sendable, Equatable {
   /// Milliseconds that may be lost before anything was gained.
   private static let allowance: Int64 = 1000
-  /// What a hit is worth whose compilation time is not known, in milliseconds: little, for a compiler.
-  private static let unknownGain: Int64 = 100
+  /// What a hit is worth whose compilation time is not known, in milliseconds. Little: ccache's first question for a file
+  /// is such a hit, and only with the second one nothing has to be compiled.
+  private static let unknownGain: Int64 = 20
   /// And what it is worth at least, in bytes per millisecond: no compiler or linker writes faster than 20 MB/s.
   private static let writingRate: UInt64 = 20_000
   /// What one hit may gain, in milliseconds: its duration comes from where the entry came from, and whoever makes it up must
@@ -16,17 +17,20 @@ struct LayerBudget: Sendable, Equatable {
   /// Questions whose answers are awaited. A build with many jobs loses the time once, not for each of them.
   private var waiting: Int64 = 0
 
-  var isExhausted: Bool { lost > Self.allowance + gained / 4 }
+  var isExhausted: Bool { rest < 0 }
+
+  /// Milliseconds that may still be lost.
+  var rest: Int64 { Self.allowance + gained / 4 - lost }
 
   /// A tool begins to wait. The end is recorded as a hit or a miss.
   mutating func beginWait() {
     waiting += 1
   }
 
-  /// What waiting has cost the build, in milliseconds.
-  private mutating func endWait(_ waited: Int64) -> Int64 {
+  /// What a tool lost or won is lost or won by the build once for all that wait, or would work, at the same time.
+  private mutating func endWait(_ milliseconds: Int64) -> Int64 {
     defer { waiting = max(0, waiting - 1) }
-    return waited / max(1, waiting)
+    return milliseconds / max(1, waiting)
   }
 
   /// - Parameters:
@@ -34,9 +38,9 @@ struct LayerBudget: Sendable, Equatable {
   ///   - duration: milliseconds that the tool once took to make what was fetched; nil when not known.
   ///   - bytes: of the body.
   mutating func recordHit(waited: Int64, duration: UInt32?, bytes: UInt64 = 0) {
-    let waited = endWait(waited)
-    let gain = duration.map(Int64.init) ?? max(Self.unknownGain, Int64(clamping: bytes / Self.writingRate))
-    if gain > waited { gained += min(Self.mostCredit, gain - waited) } else { lost += waited - gain }
+    let worth = duration.map(Int64.init) ?? max(Self.unknownGain, Int64(clamping: bytes / Self.writingRate))
+    let gain = endWait(min(Self.mostCredit, worth - waited))
+    if gain > 0 { gained += gain } else { lost -= gain }
   }
 
   mutating func recordMiss(waited: Int64) {

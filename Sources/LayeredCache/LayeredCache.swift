@@ -9,43 +9,58 @@ import Synchronization
 /// page cache takes less time than a switch to another thread. Other layers are asked only for what the local store
 /// does not have; what they give is put there first.
 package final class LayeredCache: Sendable {
-  private let local: CacheStore
+  let local: CacheStore
   private let remote = Mutex<[any CacheLayer]>([])
   /// Keys that are being fetched: who asks for one of them waits for the same answer.
-  private let flights = Mutex<[Flight: EventLoopFuture<FetchedEntry?>]>([:])
+  private let flights = Mutex<[Flight: Answer]>([:])
 
   /// A request to one layer.
   private struct Flight: Hashable {
     let key: CacheKey
-    let layer: CacheLayerName
+    let layer: LayerIdentifier
+  }
+
+  /// What will be answered to it.
+  private struct Answer {
+    let fetched: EventLoopFuture<FetchedEntry?>
+    /// The most urgent of all who wait.
+    var urgency: FetchUrgency
+    /// Why it was asked for at first.
+    let origin: FetchUrgency
   }
 
   /// Tells other machines of what has been stored here.
-  private let observer = Mutex<StoreObserver?>(nil)
+  private let observers = Mutex<[StoreObserver]>([])
 
   /// A closure by itself would be wrapped in one more thunk each time it is taken out of the mutex.
   private struct StoreObserver: Sendable {
-    let body: @Sendable (CacheKey) -> Void
+    let body: @Sendable (StoreEvent) -> Void
   }
 
   package init(local: CacheStore) {
     self.local = local
   }
 
-  /// Adds a layer behind those that are there.
+  /// Adds a layer at its place: behind those that are nearer or as near.
   package func add(_ layer: any CacheLayer) {
-    remote.withLock { $0.append(layer) }
+    remote.withLock { layers in
+      layers.insert(layer, at: layers.firstIndex { $0.name > layer.name } ?? layers.endIndex)
+    }
   }
 
-  /// Calls `body` with the key of each entry that is stored from now on.
-  package func onStore(_ body: @escaping @Sendable (CacheKey) -> Void) {
-    observer.withLock { $0 = StoreObserver(body: body) }
+  /// Calls `body` for each entry that is stored from now on.
+  package func onStore(_ body: @escaping @Sendable (StoreEvent) -> Void) {
+    observers.withLock { $0.append(StoreObserver(body: body)) }
   }
 
   /// Looks a key up in the local store for a tool. A hit is counted; a miss is not, since other layers may have it.
-  package func lookup(_ key: CacheKey, for account: StatisticsAccount) -> OpenEntry? {
+  ///
+  /// - Parameter source: what it was fetched as, ahead of being asked for: ``StatisticsAccount/takePrefetched(_:)``.
+  package func lookup(
+    _ key: CacheKey, from source: FetchedEntry? = nil, for account: StatisticsAccount
+  ) -> OpenEntry? {
     guard let entry = local.lookup(key) else { return nil }
-    account.record(tool: key.namespace, hit: Self.hit(entry, from: nil))
+    account.record(key, hit: Self.hit(entry, from: source))
     return entry
   }
 
@@ -65,29 +80,39 @@ package final class LayeredCache: Sendable {
   package func fetch(
     _ key: CacheKey, for account: StatisticsAccount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?>? {
-    let layers = remote.withLock { $0 }.filter { account.admits($0.name) }
+    let layers = layers(for: account)
     guard layers.contains(where: { $0.mayHold(key) || $0.settling(on: loop) != nil }) else { return nil }
     return fetch(key, from: layers[...], for: account, on: loop)
   }
+
+  /// The layers that a build may still wait for.
+  func layers(for account: StatisticsAccount) -> [any CacheLayer] {
+    remote.withLock { $0 }.filter { account.admits($0.identifier) }
+  }
+
+  /// Whether there is any layer but the local store.
+  package var hasOtherLayers: Bool { remote.withLock { !$0.isEmpty } }
 
   private func fetch(
     _ key: CacheKey, from layers: ArraySlice<any CacheLayer>, for account: StatisticsAccount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?> {
     guard let layer = layers.first else { return loop.makeSucceededFuture(nil) }
     let begin = NIODeadline.now()
-    account.beginWait(for: layer.name)
+    account.beginWait(for: layer.identifier)
     let settled = layer.settling(on: loop) ?? loop.makeSucceededVoidFuture()
     return settled.flatMap { () -> EventLoopFuture<(FetchedEntry?, settling: Int64)> in
       let settling = Self.milliseconds(since: begin)
       guard layer.mayHold(key) else { return loop.makeSucceededFuture((nil, settling)) }
-      return self.fetchOnce(key, from: layer, on: loop).map { ($0, settling) }
+      return self.fetchOnce(key, from: layer, within: account.patience(for: layer.identifier), on: loop).map {
+        ($0, settling)
+      }
     }.flatMap { fetched, settling in
       let waited = Self.milliseconds(since: begin)
       guard let fetched else {
-        account.recordWait(for: layer.name, milliseconds: waited, settling: settling, hit: nil)
+        account.recordWait(for: layer.identifier, milliseconds: waited, settling: settling, hit: nil)
         return self.fetch(key, from: layers.dropFirst(), for: account, on: loop)
       }
-      account.recordWait(for: layer.name, milliseconds: waited, settling: settling, hit: Self.hit(fetched))
+      account.recordWait(for: layer.identifier, milliseconds: waited, settling: settling, hit: Self.hit(fetched))
       return loop.makeSucceededFuture(fetched)
     }
   }
@@ -96,32 +121,76 @@ package final class LayeredCache: Sendable {
     (NIODeadline.now() - begin).nanoseconds / 1_000_000
   }
 
+  /// Whether a key is being fetched.
+  func isFetching(_ key: CacheKey, from layers: [any CacheLayer]) -> Bool {
+    flights.withLock { flights in layers.contains { flights[Flight(key: key, layer: $0.identifier)] != nil } }
+  }
+
   /// One request for a key, however many tools ask for it at the same time.
-  private func fetchOnce(
-    _ key: CacheKey, from layer: any CacheLayer, on loop: any EventLoop
+  ///
+  /// - Parameters:
+  ///   - patience: how long the build may still wait for the beginning of an answer.
+  ///   - onArrival: called with what this request gave, before anybody else gets it; not when another request was under
+  ///     way.
+  func fetchOnce(
+    _ key: CacheKey, from layer: any CacheLayer, urgency: FetchUrgency = .tool, within patience: TimeAmount,
+    on loop: any EventLoop, onArrival: (@Sendable (FetchedEntry) -> Void)? = nil
   ) -> EventLoopFuture<FetchedEntry?> {
     let promise = loop.makePromise(of: FetchedEntry?.self)
-    let flight = Flight(key: key, layer: layer.name)
+    let flight = Flight(key: key, layer: layer.identifier)
     let running = flights.withLock { flights in
-      if let running = flights[flight] { return Optional(running) }
-      flights[flight] = promise.futureResult
-      return nil
+      guard let running = flights[flight] else {
+        flights[flight] = Answer(fetched: promise.futureResult, urgency: urgency, origin: urgency)
+        return nil as Answer?
+      }
+      if urgency == .tool { flights[flight]?.urgency = .tool }
+      return running
     }
     if let running {
       promise.succeed(nil)
-      return running.hop(to: loop)
+      guard urgency == .tool, running.origin == .prefetch else { return running.fetched.hop(to: loop) }
+      if running.urgency == .prefetch { layer.expedite(key) }
+      return Self.first(of: running.fetched, within: patience, on: loop)
     }
-    layer.fetch(key, into: local, on: loop).whenComplete { result in
-      _ = self.flights.withLock { $0.removeValue(forKey: flight) }
+    layer.fetch(key, into: local, urgency: urgency, within: patience, on: loop).whenComplete { result in
       let fetched = (try? result.get()) ?? nil
-      if fetched != nil { self.report(key) }
+      if let fetched { onArrival?(fetched) }
+      // Until it can be found in the store, who asks for it gets this answer, and nobody is told of it.
+      let stored = fetched?.stored ?? loop.makeSucceededVoidFuture()
+      stored.whenComplete { _ in
+        self.end(flight)
+        if let fetched { self.report(StoreEvent(key: key, source: fetched.layer)) }
+      }
       promise.succeed(fetched)
     }
     return promise.futureResult
   }
 
-  private func report(_ key: CacheKey) {
-    observer.withLock { $0 }?.body(key)
+  /// What was asked for without a tool that waits has no bound that fits one.
+  private static func first(
+    of answer: EventLoopFuture<FetchedEntry?>, within patience: TimeAmount, on loop: any EventLoop
+  ) -> EventLoopFuture<FetchedEntry?> {
+    let promise = loop.makePromise(of: FetchedEntry?.self)
+    let isGiven = NIOLoopBoundBox(false, eventLoop: loop)
+    @Sendable func give(_ fetched: FetchedEntry?) {
+      guard !isGiven.value else { return }
+      isGiven.value = true
+      promise.succeed(fetched)
+    }
+    let timer = loop.scheduleTask(in: patience) { give(nil) }
+    answer.hop(to: loop).whenComplete { result in
+      timer.cancel()
+      give((try? result.get()) ?? nil)
+    }
+    return promise.futureResult
+  }
+
+  private func end(_ flight: Flight) {
+    _ = flights.withLock { $0.removeValue(forKey: flight) }
+  }
+
+  func report(_ event: StoreEvent) {
+    for observer in observers.withLock({ $0 }) { observer.body(event) }
   }
 
   /// Ends a lookup that the local store could not answer: counts it, and hands out what was fetched.
@@ -129,13 +198,15 @@ package final class LayeredCache: Sendable {
     _ key: CacheKey, fetched: FetchedEntry?, for account: StatisticsAccount
   ) -> OpenEntry? {
     let entry = fetched == nil ? nil : local.lookup(key)
-    account.record(tool: key.namespace, hit: entry.map { Self.hit($0, from: fetched) })
+    _ = account.takePrefetched(key)
+    account.record(key, hit: entry.map { Self.hit($0, from: fetched) })
     return entry
   }
 
   /// Ends such a lookup with a body that was handed over: counts it.
   package func finishLookup(_ key: CacheKey, with fetched: FetchedEntry, for account: StatisticsAccount) {
-    account.record(tool: key.namespace, hit: Self.hit(fetched))
+    _ = account.takePrefetched(key)
+    account.record(key, hit: Self.hit(fetched))
   }
 
   // MARK: - The local store
@@ -165,8 +236,8 @@ package final class LayeredCache: Sendable {
   /// Counts what became of a writer of this cache.
   package func record(_ outcome: EntryWriter.Outcome, of key: CacheKey, for account: StatisticsAccount?) {
     guard case .stored(let bytes) = outcome else { return }
-    account?.recordStored(bytes: bytes)
-    report(key)
+    account?.recordStored(key, bytes: bytes)
+    report(StoreEvent(key: key, excluded: account?.excluded ?? []))
   }
 
   /// Whether the local store has outgrown its limit.

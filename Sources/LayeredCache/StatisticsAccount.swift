@@ -1,4 +1,6 @@
+package import CacheStore
 package import ControlProtocol
+import NIOCore
 import Synchronization
 
 /// The counts of one lease, written by all connections of its tools.
@@ -21,21 +23,67 @@ package final class StatisticsAccount: Sendable {
   }
 
   private let statistics = Mutex(LeaseStatistics())
-  private let budgets = Mutex<[CacheLayerName: LayerBudget]>([:])
+  private let budgets = Mutex<[LayerIdentifier: LayerBudget]>([:])
   /// Layers that this build does not want.
-  private let excluded: Set<CacheLayerName>
+  package let excluded: Set<CacheLayerName>
+  /// nil: not wanted.
+  private let journal: Mutex<BuildJournal?>
+  /// What was fetched ahead and not asked for yet. Most builds have none: the count saves them the lock.
+  private let prefetched = Mutex<[CacheKey: FetchedEntry]>([:])
+  private let prefetchedCount = Atomic<Int>(0)
 
-  package init(excluding excluded: Set<CacheLayerName> = []) {
+  /// - Parameter keepsJournal: whether the keys of this build are kept, for the next one's plan.
+  package init(excluding excluded: Set<CacheLayerName> = [], keepsJournal: Bool = false) {
     self.excluded = excluded
+    journal = Mutex(keepsJournal ? BuildJournal() : nil)
   }
 
+  // MARK: - What is fetched ahead
+
+  /// The keys that the build's tools have got or stored, in the order in which they first did.
+  package var journaledKeys: [CacheKey] { journal.withLock { $0?.keys ?? [] } }
+
+  /// Counts an entry that was fetched before a tool has asked for it.
+  func recordPrefetched(_ key: CacheKey, _ fetched: FetchedEntry) {
+    statistics.withLock {
+      $0.prefetched.entries += 1
+      $0.prefetched.bytes += Int64(fetched.size)
+    }
+    // Without its body, which would be kept as long as the build takes.
+    let source = FetchedEntry(
+      layer: fetched.layer, peer: fetched.peer, size: fetched.size, duration: fetched.duration)
+    prefetched.withLock { prefetched in
+      prefetched[key] = source
+      prefetchedCount.store(prefetched.count, ordering: .releasing)
+    }
+  }
+
+  /// What a key that a tool now asks for was fetched as, the first time that one does; nil when it was not. This counts as
+  /// its use.
+  package func takePrefetched(_ key: CacheKey) -> FetchedEntry? {
+    guard prefetchedCount.load(ordering: .acquiring) > 0 else { return nil }
+    let source = prefetched.withLock { prefetched in
+      defer { prefetchedCount.store(prefetched.count, ordering: .releasing) }
+      return prefetched.removeValue(forKey: key)
+    }
+    if source != nil { statistics.withLock { $0.prefetched.used += 1 } }
+    return source
+  }
+
+  // MARK: - Waiting
+
   /// Whether this build may still wait for a layer.
-  func admits(_ layer: CacheLayerName) -> Bool {
-    !excluded.contains(layer) && budgets.withLock { $0[layer]?.isExhausted != true }
+  func admits(_ layer: LayerIdentifier) -> Bool {
+    !excluded.contains(layer.name) && budgets.withLock { $0[layer]?.isExhausted != true }
+  }
+
+  /// How long a tool of this build may wait for a layer.
+  func patience(for layer: LayerIdentifier) -> TimeAmount {
+    .milliseconds(max(0, budgets.withLock { $0[layer, default: .init()].rest }))
   }
 
   /// A tool begins to wait for a layer; ``recordWait(for:milliseconds:settling:hit:)`` must follow.
-  func beginWait(for layer: CacheLayerName) {
+  func beginWait(for layer: LayerIdentifier) {
     budgets.withLock { $0[layer, default: .init()].beginWait() }
   }
 
@@ -46,7 +94,7 @@ package final class StatisticsAccount: Sendable {
   ///   - settling: how long of it the layer was finding out what it holds. Everything that is asked at the beginning
   ///     waits for the same moment: it says nothing about what the layer is worth.
   ///   - hit: what it got; nil: nothing.
-  func recordWait(for layer: CacheLayerName, milliseconds: Int64, settling: Int64 = 0, hit: Hit?) {
+  func recordWait(for layer: LayerIdentifier, milliseconds: Int64, settling: Int64 = 0, hit: Hit?) {
     statistics.withLock { $0.waitedMilliseconds += milliseconds }
     let milliseconds = milliseconds - settling
     budgets.withLock {
@@ -58,7 +106,15 @@ package final class StatisticsAccount: Sendable {
     }
   }
 
+  // MARK: - Counting
+
   package var current: LeaseStatistics { statistics.withLock { $0 } }
+
+  /// Counts one lookup; `hit` is nil for a miss.
+  package func record(_ key: CacheKey, hit: Hit?) {
+    record(tool: key.namespace, hit: hit)
+    if hit != nil { journal.withLock { $0?.note(key) } }
+  }
 
   /// Counts one lookup; `hit` is nil for a miss.
   package func record(tool: String, hit: Hit?) {
@@ -72,6 +128,11 @@ package final class StatisticsAccount: Sendable {
   /// Turns a counted hit into a miss.
   package func retractHit(tool: String, _ hit: Hit) {
     statistics.withLock { $0.add(hit, -1, tool: tool) }
+  }
+
+  package func recordStored(_ key: CacheKey, bytes: UInt64) {
+    recordStored(bytes: bytes)
+    journal.withLock { $0?.note(key) }
   }
 
   package func recordStored(bytes: UInt64) {

@@ -1,7 +1,9 @@
 package import CacheStore
 package import ChannelSupport
 package import ControlProtocol
+import Cryptography
 import Discovery
+import LayeredCache
 import NIOCore
 package import NIOPosix
 package import PeerRecords
@@ -57,10 +59,8 @@ package final class PeerNetwork: Sendable {
 
   /// Whether making a network will take no time: the team's keys have been derived before.
   package static func isQuick(settings: PeerSettings, dataDirectory: FilePath) -> Bool {
-    TeamKeys.areKept(secret: settings.secret.text, directory: teams(in: dataDirectory))
+    TeamKeys.areKept(secret: settings.secret.text, directory: TeamKeys.directory(in: dataDirectory))
   }
-
-  private static func teams(in dataDirectory: FilePath) -> FilePath { dataDirectory.appending("teams") }
 
   /// The scope of a team's entries; nil only if OpenSSL fails.
   package static func scope(settings: PeerSettings) -> Scope? { TeamKeys.scope(secret: settings.secret.text) }
@@ -102,7 +102,7 @@ package final class PeerNetwork: Sendable {
     let settings = parameters.settings
     let now = CacheStore.systemTime
     let keys = try TeamKeys(
-      secret: settings.secret.text, directory: Self.teams(in: parameters.dataDirectory))
+      secret: settings.secret.text, directory: TeamKeys.directory(in: parameters.dataDirectory))
     let identity = try MachineIdentity(file: parameters.dataDirectory.appending("identity"))
     member = try TeamMember(keys: keys, identity: identity, name: settings.name, now: now)
     records = Self.records(in: parameters.dataDirectory)

@@ -44,6 +44,9 @@ struct ExecCommand: ParsableCommand {
   @Flag(help: "Fetch nothing from other machines for this build.")
   var noPeers = false
 
+  @Flag(help: "Use no upstream for this build.")
+  var noUpstream = false
+
   @Flag(help: "Show what would be set, and run nothing.")
   var dryRun = false
 

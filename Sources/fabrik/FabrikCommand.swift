@@ -24,7 +24,7 @@ struct FabrikCommand: ParsableCommand {
     version: fabrikVersion,
     subcommands: [
       ExecCommand.self, DaemonCommand.self, PeersCommand.self, CacheCommand.self, ConfigCommand.self,
-      CompletionsCommand.self,
+      DoctorCommand.self, CompletionsCommand.self,
     ])
 
   static func printExecHelp() -> Never {

@@ -66,7 +66,8 @@ struct BuildReportTests {
       report().json
         == #"{"schema":1,"exit":2,"seconds":12.345,"lookups":0,"hits":{"local":0,"peers":0,"regional":0,"s3":0},"#
         + #""misses":0,"stored":0,"bytes":{"local":0,"peers":0,"regional":0,"s3":0,"stored":0},"#
-        + #""saved_seconds":0.000,"waited_seconds":0.000,"peers":[],"tools":{}}"#)
+        + #""saved_seconds":0.000,"waited_seconds":0.000,"peers":[],"tools":{},"rejected":0,"#
+        + #""prefetched":{"entries":0,"bytes":0,"used":0}}"#)
   }
 
   @Test("a JSON object with the peers, the most generous first")
@@ -93,6 +94,7 @@ struct BuildReportTests {
       $0.storedBytes = 77
       $0.savedMilliseconds = 192_100
       $0.waitedMilliseconds = 5
+      $0.prefetched = .init(entries: 31, bytes: 1 << 40, used: 30)
       $0.tools = ["go": .init(lookups: 1, hits: 0), "ccache": .init(lookups: 8, hits: 5)]
     }.json
     #expect(
@@ -100,6 +102,7 @@ struct BuildReportTests {
         == #"{"schema":1,"exit":2,"seconds":12.345,"lookups":9,"hits":{"local":4,"peers":0,"regional":0,"s3":1},"#
         + #""misses":4,"stored":3,"bytes":{"local":1099511627776,"peers":0,"regional":0,"s3":0,"stored":77},"#
         + #""saved_seconds":192.100,"waited_seconds":0.005,"peers":[],"#
-        + #""tools":{"ccache":{"lookups":8,"hits":5},"go":{"lookups":1,"hits":0}}}"#)
+        + #""tools":{"ccache":{"lookups":8,"hits":5},"go":{"lookups":1,"hits":0}},"rejected":0,"#
+        + #""prefetched":{"entries":31,"bytes":1099511627776,"used":30}}"#)
   }
 }

@@ -22,6 +22,21 @@ struct RoundTripTests {
     }
   }
 
+  @Test("a key is said to be there without being looked up, also one that a lookup would take into the scope")
+  func seemsToHold() throws {
+    try withTemporaryDirectory { directory in
+      let (own, team) = (
+        try CacheStore(directory: directory),
+        try CacheStore(directory: directory, scope: Scope(tag: [UInt8](repeating: 7, count: 16)))
+      )
+      own.put(CacheKey(test: 1), [1])
+      team.put(CacheKey(test: 2), [2])
+      #expect(own.seemsToHold(CacheKey(test: 1)) && team.seemsToHold(CacheKey(test: 1)))
+      #expect(!own.seemsToHold(CacheKey(test: 2)) && team.seemsToHold(CacheKey(test: 2)))
+      #expect(!team.seemsToHold(CacheKey(test: 3)))
+    }
+  }
+
   @Test("a body comes back as it was given, whatever its size and the pieces it came in", arguments: sizes)
   func roundTrip(size: Int) throws {
     try withTemporaryDirectory { directory in

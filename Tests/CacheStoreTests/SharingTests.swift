@@ -124,6 +124,19 @@ struct SharingTests {
     }
   }
 
+  @Test("what came from elsewhere is not adopted")
+  func foreign() throws {
+    try withTemporaryDirectory { directory in
+      let own = try CacheStore(directory: directory)
+      let team = try CacheStore(directory: directory, scope: Self.team)
+      own.put(CacheKey(test: 1), [1], origin: "http://store.example")
+      #expect(own.body(CacheKey(test: 1)) == [1])
+      #expect(team.lookup(CacheKey(test: 1)) == nil)
+      own.put(CacheKey(test: 1), [2])
+      #expect(team.body(CacheKey(test: 1)) == [2])
+    }
+  }
+
   @Test("nothing is adopted for a question from outside")
   func withoutAdoption() throws {
     try withTemporaryDirectory { directory in

@@ -10,9 +10,15 @@ struct ConfigurationErrorTests {
   /// A text and what is said about it, after the path.
   static let mistakes: [(text: String, message: String)] = [
     ("[cache]\nsize = 1", ":2:1: unknown key 'size' in [cache]; known there: dir, max_size"),
-    ("[exec]\n  stat = 1", ":2:3: unknown key 'stat' in [exec]; known there: linger, stats, stats_file, tools"),
-    ("\n[cashe]\ndir = \"x\"", ":2:1: unknown key or table 'cashe'; Fabrik knows the tables [cache], [exec], [p2p]"),
-    ("top = 1", ":1:1: unknown key or table 'top'; Fabrik knows the tables [cache], [exec], [p2p]"),
+    (
+      "[exec]\n  stat = 1",
+      ":2:3: unknown key 'stat' in [exec]; known there: linger, stats, stats_file, tools, prefetch"
+    ),
+    (
+      "\n[cashe]\ndir = \"x\"",
+      ":2:1: unknown key or table 'cashe'; Fabrik knows the tables [cache], [exec], [p2p], [[upstream]]"
+    ),
+    ("top = 1", ":1:1: unknown key or table 'top'; Fabrik knows the tables [cache], [exec], [p2p], [[upstream]]"),
     ("cache = 3", ":1:1: 'cache' is a table; write [cache] and its keys below"),
     ("[[cache]]\ndir = \"x\"", ":1:1: 'cache' is a table; write [cache] and its keys below"),
     ("[cache]\ndir = 3", ":2:1: cache.dir takes a path, such as \"/var/cache/fabrik\""),

@@ -51,7 +51,7 @@ struct ConfigurationFileTests {
     #expect(layer.statisticsFile == Setting("/var/log/stats", from: place(8)))
     #expect(layer.tools == ["ccache": Setting(false, from: place(9)), "go": Setting(true, from: place(9))])
     #expect(layer.peers.isEnabled == Setting(true, from: place(12)))
-    #expect(layer.peers.secret == Setting(TeamSecret(goodSecret), from: place(13)))
+    #expect(layer.peers.secret == Setting(Secret(goodSecret), from: place(13)))
     #expect(layer.peers.consent == Setting(.notifyAlways, from: place(14)))
     #expect(layer.peers.addresses == Setting(["10.0.0.2:4711"], from: place(15)))
     #expect(layer.peers.port == Setting(4711, from: place(16)))

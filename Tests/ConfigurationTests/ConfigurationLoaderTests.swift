@@ -113,7 +113,7 @@ struct ConfigurationLoaderTests {
       #expect(try household.load().configuration.peers.settings == nil)
       try Files.write("p2p.enabled = true", to: household.projectFile)
       let settings = try household.load().configuration.peers.settings
-      #expect(settings == PeerSettings(secret: TeamSecret(goodSecret), name: "desk"))
+      #expect(settings == PeerSettings(secret: Secret(goodSecret), name: "desk"))
     }
   }
 
@@ -179,7 +179,7 @@ struct ConfigurationLoaderTests {
       #expect(
         result.configuration.peers.settings
           == PeerSettings(
-            secret: TeamSecret(goodSecret), consent: .alwaysAllow, addresses: ["10.0.0.2:1", "[::1]:2"], port: 4711,
+            secret: Secret(goodSecret), consent: .alwaysAllow, addresses: ["10.0.0.2:1", "[::1]:2"], port: 4711,
             interfaces: ["eth0", "wlan0"], name: "desk"))
     }
   }

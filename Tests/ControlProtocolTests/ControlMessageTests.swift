@@ -73,6 +73,7 @@ struct LeaseStatisticsTests {
     statistics.storedBytes = .max
     statistics.savedMilliseconds = 192_100
     statistics.waitedMilliseconds = 7
+    statistics.prefetched = .init(entries: 31, bytes: 1 << 40, used: 30)
     statistics.tools = ["ccache": .init(lookups: 424, hits: 412), "swift-cas": .init()]
     statistics.peers = [
       "0123456789abcdef0123456789abcdef": .init(name: "a:b ü:", hits: 3, bytes: 1 << 40), "": .init(name: ""),
@@ -92,10 +93,12 @@ struct LeaseStatisticsTests {
     let odd = LeaseStatistics(fields: [
       "lookups": "many", "stored": "99999999999999999999", "hits.local": "x", "hits.moon": "3", "tool.a": "1",
       "tool.b": "1:2:3", "tool.c": "x:2", "stored.bytes": "", "future": "1", "peer.a": "1", "peer.b": "x:1:n",
-      "peer.c": "1:2:n",
+      "peer.c": "1:2:n", "prefetched": "1:2",
     ])
     #expect(odd.lookups == 0 && odd.stored == 0 && odd.storedBytes == 0)
     #expect(odd.hits == [.local: 0])
+    #expect(odd.prefetched == .init())
+    #expect(LeaseStatistics(fields: ["prefetched": "1:x:3"]).prefetched == .init(entries: 1, bytes: 0, used: 3))
     #expect(odd.peers == ["c": .init(name: "n", hits: 1, bytes: 2)])
     #expect(odd.tools == ["c": .init(lookups: 0, hits: 2)])
   }

@@ -62,9 +62,9 @@ struct ServerInstanceTests {
           runtime: runtime, parameters: .init(cacheDirectory: "/a", maxSize: nil, peers: peers), salt: salt
         ).directory
       }
-      let settings = PeerSettings(secret: TeamSecret("s"), name: "n")
+      let settings = PeerSettings(secret: Secret("s"), name: "n")
       var others = [settings, settings, settings, settings, settings, settings]
-      others[0].secret = TeamSecret("t")
+      others[0].secret = Secret("t")
       others[1].consent = .alwaysAllow
       others[2].addresses = ["a"]
       others[3].port = 1

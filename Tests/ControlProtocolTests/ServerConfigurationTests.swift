@@ -7,7 +7,7 @@ import Testing
 @Suite("What a server is configured with")
 struct ServerConfigurationTests {
   private let settings = PeerSettings(
-    secret: TeamSecret("k9Zq 7Tr2=mVx4%Lp8ü"), consent: .alwaysAllow, addresses: ["10.0.0.2:4711", "[fe80::1%eth0]:1"],
+    secret: Secret("k9Zq 7Tr2=mVx4%Lp8ü"), consent: .alwaysAllow, addresses: ["10.0.0.2:4711", "[fe80::1%eth0]:1"],
     port: 4711, interfaces: ["eth0", "wlan0"], name: "Büro 2")
 
   private func sent(_ configuration: ServerConfiguration) throws -> ServerConfiguration? {
@@ -21,7 +21,7 @@ struct ServerConfigurationTests {
       peers: settings, dataDirectory: "/home/ä b/.local/share/fabrik", sessionBus: "unix:path=/run/user/1/bus,guid=1")
     #expect(try sent(configuration) == configuration)
     #expect(try sent(ServerConfiguration()) == ServerConfiguration())
-    let plain = ServerConfiguration(peers: PeerSettings(secret: TeamSecret("s"), name: ""))
+    let plain = ServerConfiguration(peers: PeerSettings(secret: Secret("s"), name: ""))
     #expect(try sent(plain) == plain)
   }
 
@@ -30,13 +30,13 @@ struct ServerConfigurationTests {
     #expect(ServerConfiguration(message: ControlMessage("lease")) == nil)
     let odd = ControlMessage("configure", ["secret": "s", "consent": "x", "port": "99999", "addresses": ",,a,"])
     #expect(
-      ServerConfiguration(message: odd)?.peers == PeerSettings(secret: TeamSecret("s"), addresses: ["a"], name: ""))
+      ServerConfiguration(message: odd)?.peers == PeerSettings(secret: Secret("s"), addresses: ["a"], name: ""))
   }
 
   @Test("fits into a pipe, however much is configured")
   func size() {
     let largest = PeerSettings(
-      secret: TeamSecret(String(repeating: "ü", count: 512)),
+      secret: Secret(String(repeating: "ü", count: 512)),
       addresses: (0..<64).map { "[fe80::\($0)%interface00]:65535" },
       interfaces: (0..<16).map { "interface\($0)" }, name: String(repeating: "漢", count: 64))
     #expect(ServerConfiguration(peers: largest, dataDirectory: "/data").message.encoded.count < 8192)

@@ -1,4 +1,5 @@
 import CacheStore
+import Cryptography
 import PeerNetwork
 import PeerRecords
 import Synchronization

@@ -1,3 +1,4 @@
+import Cryptography
 import PeerNetwork
 import PeerRecords
 import SystemPackage

@@ -12,6 +12,7 @@
 // The names of misbehaviours and attacks are those of `Misbehaviour` and `Attack.Kind`, where the lines that are printed
 // are described, too.
 import CacheStore
+import Cryptography
 import PeerNetwork
 import SystemPackage
 import SystemSupport

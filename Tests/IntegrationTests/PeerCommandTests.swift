@@ -152,7 +152,8 @@ struct PeerCommandTests {
     #expect(pending.output.contains("\nlaptop (") && pending.output.contains("  always\n"))
     // A refusal is remembered for a while by who was refused.
     _ = try laptop.run("fabrik daemon stop; rm -rf $HOME/.cache/fabrik; fabrik daemon start")
-    try waitForDesk("\"entries\":6,")
+    // Six objects, and the plan of the next build.
+    try waitForDesk("\"entries\":7,")
     let alone = try laptop.run("\(build) --no-peers -- sh -c 'gcc -c f1.c'").errors
     #expect(alone.contains("\"peers\":0,") && alone.contains("\"misses\":2,"))
     let fetched = try laptop.run("\(build) -- make -s").errors

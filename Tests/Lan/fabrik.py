@@ -56,8 +56,9 @@ class Fabrik:
         """From here on, this user's server sees another time of day than all others."""
         (library,) = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
         directory = f"{self.user.home}/bin"
-        self.host.run(["sh", "-ec", f"mkdir -p {directory}/libexec; cp /run/lab/fabrik/fabrik {directory};"
-                       f"cp /run/lab/fabrik/fabrik-server {directory}/libexec"], user=self.user)
+        source = os.path.dirname(self.program)
+        self.host.run(["sh", "-ec", f"mkdir -p {directory}/libexec; cp {source}/fabrik {directory};"
+                       f"cp {source}/fabrik-server {directory}/libexec"], user=self.user)
         self.host.write(f"{directory}/fabrik-server", SKEWED_SERVER.format(library=library, shift=seconds),
                         user=self.user, mode=0o755)
         self.program = f"{directory}/fabrik"

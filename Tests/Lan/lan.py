@@ -51,6 +51,8 @@ class Machine(NamedTuple):
     avahi_settings: str = ""
     # A directory for the homes; none: in memory.
     homes: Path | None = None
+    # Seconds that what it sends and gets takes longer, one way; only with a link that is not plain.
+    delay: float = 0
 
 
 CONTAINER = Machine(dbus=False, avahi=False)
@@ -103,7 +105,7 @@ class Lan(contextlib.AbstractContextManager):
     def start_switch(self, stack):
         switch = Running([
             *self.wire_command, str(built_switch()), str(round(self.link.delay * 1e6)), str(self.link.rate),
-            str(self.link.loss), *[host.port for host in self.hosts]])
+            str(self.link.loss), *[f"{host.port}={round(host.machine.delay * 1e6)}" for host in self.hosts]])
         stack.enter_context(ended(switch))
         switch.wait_for("ready")
 

@@ -35,7 +35,8 @@ class Project:
             self.files[f"file{number}.c"] = SOURCE.format(number=number, text=text)
         calls = " + ".join(f"function_{number}({number})" for number in names)
         declarations = "".join(f"int function_{number}(int);\n" for number in names)
-        self.files["main.c"] = f'#include <stdio.h>\n{declarations}int main(void) {{ printf("%d\\n", {calls}); }}\n'
+        self.files["main.c"] = (
+            f'#include <stdio.h>\n{declarations}int main(void) {{ printf("{seed} %d\\n", {calls}); }}\n')
         self.command = ["make", "-j2"]
 
     def unpack(self, fabrik, name):

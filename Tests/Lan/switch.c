@@ -2,10 +2,10 @@
  * An Ethernet switch in user space, which delays, limits and loses frames: a stand-in for netem, which many kernels
  * lack.
  *
- *   switch DELAY_US RATE_MBIT LOSS_PERCENT PORT...
+ *   switch DELAY_US RATE_MBIT LOSS_PERCENT PORT[=DELAY_US]...
  *
  * DELAY_US is one way: a round trip takes twice that. RATE_MBIT limits what leaves each port; 0: no limit. PORT is an
- * interface of this network namespace. The switch learns addresses; what it does not know goes to all ports.
+ * interface of this network namespace; what it sends and gets takes its own delay longer, one way. The switch learns addresses; what it does not know goes to all ports.
  *
  * Frames are read with their virtio header, so that a frame of 64 KiB, which a host sends where segmentation is left to
  * the card, passes whole, and a checksum still to be made is made by whoever needs it.
@@ -56,6 +56,8 @@ struct port {
   const char *name;
   int socket;
   struct frame *first, **end;
+  int64_t last_due; /* of the last frame that waits */
+  int64_t delay;    /* of what is sent from and to here, beside that of all */
   int64_t waiting; /* bytes */
   int64_t free_at; /* when the last frame has left at the limited rate */
 };
@@ -90,7 +92,20 @@ static void learn(const unsigned char *address, int port) {
   addresses[known].port = port;
 }
 
-static void queue(struct port *port, const unsigned char *bytes, int length, int64_t arrival) {
+/* The frames of a port leave in the order of their times: what comes from afar does not hold up what comes from near. */
+static void insert(struct port *port, struct frame *frame) {
+  struct frame **place = &port->first;
+  if (port->first && frame->due >= port->last_due) place = port->end;
+  while (*place && (*place)->due <= frame->due) place = &(*place)->next;
+  frame->next = *place;
+  *place = frame;
+  if (!frame->next) {
+    port->end = &frame->next;
+    port->last_due = frame->due;
+  }
+}
+
+static void queue(struct port *port, const unsigned char *bytes, int length, int64_t arrival, int64_t way) {
   if (loss > 0 && drand48() * 100 < loss) return;
   if (port->waiting + length > (nanoseconds_per_byte > 0 ? QUEUE_BYTES + delay / nanoseconds_per_byte : DELAY_BYTES))
     return;
@@ -98,10 +113,9 @@ static void queue(struct port *port, const unsigned char *bytes, int length, int
   port->free_at += (int64_t)(nanoseconds_per_byte * (length - HEADER));
   struct frame *frame = malloc(sizeof *frame + length);
   if (!frame) return;
-  *frame = (struct frame){.due = port->free_at + delay, .length = length};
+  *frame = (struct frame){.due = port->free_at + delay + way + port->delay, .length = length};
   memcpy(frame->bytes, bytes, length);
-  *port->end = frame;
-  port->end = &frame->next;
+  insert(port, frame);
   port->waiting += length;
 }
 
@@ -115,10 +129,10 @@ static void receive(int from) {
     learn(destination + ETH_ALEN, from);
     int known = destination[0] & 1 ? -1 : port_of(destination);
     if (known >= 0) {
-      if (addresses[known].port != from) queue(&ports[addresses[known].port], frame, length, arrival);
+      if (addresses[known].port != from) queue(&ports[addresses[known].port], frame, length, arrival, ports[from].delay);
     } else {
       for (int to = 0; to < port_count; to++)
-        if (to != from) queue(&ports[to], frame, length, arrival);
+        if (to != from) queue(&ports[to], frame, length, arrival, ports[from].delay);
     }
   }
 }
@@ -139,9 +153,11 @@ static int64_t send_due(struct port *port) {
   return INT64_MAX;
 }
 
-static void open_port(struct port *port, const char *name) {
+static void open_port(struct port *port, char *name) {
   int yes = 1, size = SOCKET_BYTES;
-  *port = (struct port){.name = name, .end = &port->first};
+  char *own = strchr(name, '=');
+  if (own) *own++ = 0;
+  *port = (struct port){.name = name, .end = &port->first, .delay = own ? atoll(own) * 1000 : 0};
   struct sockaddr_ll address = {
       .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = if_nametoindex(name)};
   struct packet_mreq promiscuous = {.mr_ifindex = address.sll_ifindex, .mr_type = PACKET_MR_PROMISC};
@@ -162,7 +178,7 @@ static void open_port(struct port *port, const char *name) {
 
 int main(int count, char **words) {
   if (count < 5 || count > 4 + MAX_PORTS) {
-    fprintf(stderr, "usage: switch DELAY_US RATE_MBIT LOSS_PERCENT PORT...\n");
+    fprintf(stderr, "usage: switch DELAY_US RATE_MBIT LOSS_PERCENT PORT[=DELAY_US]...\n");
     return 2;
   }
   delay = atoll(words[1]) * 1000;

@@ -143,6 +143,13 @@ class NetworkTests(unittest.TestCase):
             received = sum(receives(*lan.hosts, patience=0.05) for _ in range(40))
             self.assertTrue(2 <= received <= 38, received)
 
+    def test_a_host_may_be_farther_away_than_others(self):
+        with Lan([CONTAINER, CONTAINER, CONTAINER._replace(delay=0.04)], Link(delay=0.0005)) as lan:
+            one, two, three = lan.hosts
+            near, far = (network.percentile(network.ping_pong(one, other, size=1, count=20), 50) for other in (two, three))
+            self.assertLess(near, 0.04)
+            self.assertGreaterEqual(far, 0.08)
+
     def test_large_transfers_pass_the_switch_unharmed(self):
         with Lan([CONTAINER, CONTAINER], Link(delay=0.0005)) as lan:
             one, two = lan.hosts

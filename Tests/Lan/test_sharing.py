@@ -54,6 +54,23 @@ class SharingTests(Scenario):
         self.assertGreater(build.peer_hits, 0)
         self.assertEqual(objects(one, "tree"), objects(two, "tree"))
 
+    def test_what_others_have_asked_for_is_prefetched(self):
+        one, two = self.two()
+        project = Project("prefetch", files=16)
+        project.build(one, "tree")
+        self.assert_shared(one, two)
+        for round in range(2):
+            build = project.build(two, "tree")
+            prefetched = build.statistics["prefetched"]
+            self.assertGreater(prefetched["used"], 0, build.statistics)
+            self.assertLessEqual(prefetched["used"], prefetched["entries"])
+            self.assertEqual(build.peer_hits, build.lookups)
+            self.assertEqual(objects(one, "tree"), objects(two, "tree"))
+            two.run("cache", "clear")
+        build = project.build(two, "another tree")
+        self.assertEqual(build.statistics["prefetched"]["entries"], 0, "it has never been built in that place")
+        self.assertEqual(build.peer_hits, build.lookups)
+
     def test_a_build_that_wants_no_peers_asks_none(self):
         one, two = self.two()
         project = Project("alone")

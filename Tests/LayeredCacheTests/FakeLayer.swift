@@ -10,33 +10,53 @@ final class FakeLayer: CacheLayer {
   private struct State {
     var bodies: [CacheKey: [UInt8]]
     var questions: [CacheKey] = []
+    var urgencies: [FetchUrgency] = []
+    var expedited: [CacheKey] = []
     var held: [EventLoopPromise<Void>] = []
+    var unstored: [Unstored] = []
+  }
+
+  private struct Unstored {
+    let body: @Sendable () -> Void
   }
 
   let name: CacheLayerName
   let peer: PeerName?
   private let isHolding: Bool
   private let claims: Bool
+  private let storesLater: Bool
   private let settled: EventLoopFuture<Void>?
   private let state: Mutex<State>
 
   /// - Parameters:
   ///   - isHolding: answers wait for ``release()``.
   ///   - claims: whether it says that it may hold whatever it is asked for.
+  ///   - storesLater: what is fetched is handed over at once, but stored only at ``store()``.
   ///   - settled: until then it is finding out what it holds.
   init(
     _ name: CacheLayerName, _ bodies: [CacheKey: [UInt8]] = [:], peer: PeerName? = nil, isHolding: Bool = false,
-    claims: Bool = false, settled: EventLoopFuture<Void>? = nil
+    claims: Bool = false, storesLater: Bool = false, settled: EventLoopFuture<Void>? = nil
   ) {
     self.name = name
     self.peer = peer
     self.isHolding = isHolding
     self.claims = claims
+    self.storesLater = storesLater
     self.settled = settled
     state = Mutex(State(bodies: bodies))
   }
 
   var questions: [CacheKey] { state.withLock { $0.questions } }
+
+  /// Of the questions, in their order.
+  var urgencies: [FetchUrgency] { state.withLock { $0.urgencies } }
+
+  var expedited: [CacheKey] { state.withLock { $0.expedited } }
+
+  /// Questions that wait for ``release()``.
+  var unanswered: Int { state.withLock { $0.held.count } }
+
+  func expedite(_ key: CacheKey) { state.withLock { $0.expedited.append(key) } }
 
   func give(_ key: CacheKey, _ body: [UInt8]) { state.withLock { $0.bodies[key] = body } }
 
@@ -50,17 +70,40 @@ final class FakeLayer: CacheLayer {
     isSettled.withLock { $0 } ? nil : settled?.hop(to: loop)
   }
 
-  func fetch(_ key: CacheKey, into store: CacheStore, on loop: any EventLoop) -> EventLoopFuture<FetchedEntry?> {
+  func fetch(
+    _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
+  ) -> EventLoopFuture<FetchedEntry?> {
     let gate = loop.makePromise(of: Void.self)
     state.withLock {
       $0.questions.append(key)
+      $0.urgencies.append(urgency)
       if isHolding { $0.held.append(gate) } else { gate.succeed() }
     }
     return gate.futureResult.map { [self] in
       guard let body = state.withLock({ $0.bodies[key] }) else { return nil }
+      if storesLater {
+        let stored = loop.makePromise(of: Void.self)
+        let unstored = Unstored {
+          store.put(key, body, duration: 300)
+          stored.succeed()
+        }
+        state.withLock { $0.unstored.append(unstored) }
+        return FetchedEntry(
+          layer: name, peer: peer, size: UInt64(body.count), duration: 300, body: ByteBuffer(bytes: body),
+          stored: stored.futureResult)
+      }
       store.put(key, body, duration: 300)
       return FetchedEntry(layer: name, peer: peer, size: UInt64(body.count), duration: 300)
     }
+  }
+
+  /// Stores what was fetched.
+  func store() {
+    let unstored = state.withLock { state in
+      defer { state.unstored = [] }
+      return state.unstored
+    }
+    for entry in unstored { entry.body() }
   }
 
   /// Lets everything that was asked be answered.

@@ -35,10 +35,25 @@ struct LayerBudgetTests {
 
   @Test("takes a hit of unknown worth for a little")
   mutating func unknown() {
-    for _ in 0..<1000 { budget.recordHit(waited: 100, duration: nil) }
+    for _ in 0..<1000 { budget.recordHit(waited: 20, duration: nil) }
     #expect(!budget.isExhausted && budget == LayerBudget())
-    for _ in 0..<11 { budget.recordHit(waited: 200, duration: nil) }
+    for _ in 0..<11 { budget.recordHit(waited: 120, duration: nil) }
     #expect(budget.isExhausted)
+  }
+
+  @Test("a store so far away that every file costs more than compiling it is given up, also when many files wait")
+  func far() {
+    var budget = LayerBudget()
+    var files = 0
+    while !budget.isExhausted, files < 1000 {
+      // Eight compilers, each with two questions of which the second spares it 150 ms.
+      for duration in [nil, 150] as [UInt32?] {
+        for _ in 0..<8 { budget.beginWait() }
+        for _ in 0..<8 { budget.recordHit(waited: 120, duration: duration) }
+      }
+      files += 8
+    }
+    #expect(files < 400)
   }
 
   @Test("is never exhausted by a layer that is quick")

@@ -186,7 +186,7 @@ struct OtherLayersTests {
     final class Keys: Sendable { let list = Mutex<[CacheKey]>([]) }
     let (keys, layer) = (Keys(), FakeLayer(.peers, [key: [1]], claims: true))
     try withCache(layer) { cache in
-      cache.onStore { key in keys.list.withLock { $0.append(key) } }
+      cache.onStore { event in keys.list.withLock { $0.append(event.key) } }
       _ = try lookup(cache)
       #expect(keys.list.withLock { $0 } == [key])
       for _ in 0..<2 {

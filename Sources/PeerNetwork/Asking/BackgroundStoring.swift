@@ -17,13 +17,17 @@ final class BackgroundStoring: Sendable {
   }
 
   /// Stores a body whose digest has been checked. A failure only means that it is not stored.
+  ///
+  /// - Parameter done: kept when that has been tried.
   func store(
-    _ body: ByteBuffer, under key: CacheKey, digest: Digest, duration: UInt32?, origin: String, in store: CacheStore
+    _ body: ByteBuffer, under key: CacheKey, digest: Digest, duration: UInt32?, origin: String, in store: CacheStore,
+    done: EventLoopPromise<Void>? = nil
   ) {
     @Sendable func work() {
       let writer = store.makeWriter(key: key, digest: KnownDigest(digest))
       body.withUnsafeReadableBytes { writer.write($0) }
       _ = writer.commit(duration: duration, origin: origin, mode: .keepFirst)
+      done?.succeed()
     }
     guard let pool else { return work() }
     guard waiting.add(1, ordering: .relaxed).newValue <= Self.limit else {
@@ -36,17 +40,4 @@ final class BackgroundStoring: Sendable {
       self.waiting.subtract(1, ordering: .relaxed)
     }
   }
-}
-
-/// A digest that has been computed before.
-private final class KnownDigest: DigestComputing {
-  private let digest: Digest
-
-  init(_ digest: Digest) {
-    self.digest = digest
-  }
-
-  func update(_ bytes: UnsafeRawBufferPointer) {}
-
-  func finish() -> Digest? { digest }
 }

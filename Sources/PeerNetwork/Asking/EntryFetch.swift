@@ -78,7 +78,8 @@ final class EntryFetch: AnswerConsumer {
   func begin(_ head: MessageHead) -> Bool {
     guard !isOver else { return false }
     timer?.cancel()
-    link.latency.record(.now() - askedAt)
+    // Those that are fetched ahead wait for each other.
+    if lookup.urgency == .tool { link.latency.record(.now() - askedAt) }
     guard head.status == PeerStatus.ok.rawValue else {
       over()
       decline(head)
@@ -158,9 +159,10 @@ final class EntryFetch: AnswerConsumer {
     let computing = OpenSSLDigest()
     body.withUnsafeReadableBytes { computing.update($0) }
     guard computing.finish() == digest else { return lied() }
-    succeed(body)
+    let stored = lookup.urgency == .prefetch ? loop?.makePromise(of: Void.self) : nil
+    succeed(body, stored: stored?.futureResult)
     lookup.network.storing.store(
-      body, under: lookup.key, digest: digest, duration: duration, origin: origin, in: lookup.store)
+      body, under: lookup.key, digest: digest, duration: duration, origin: origin, in: lookup.store, done: stored)
   }
 
   private func endLarge(_ writer: EntryWriter, _ digest: Digest) {
@@ -176,10 +178,10 @@ final class EntryFetch: AnswerConsumer {
 
   private var origin: String { link.peer.map { "peer \($0.identifier)" } ?? "peer" }
 
-  private func succeed(_ body: ByteBuffer?) {
+  private func succeed(_ body: ByteBuffer?, stored: EventLoopFuture<Void>? = nil) {
     over()
     link.breaker.recordSuccess()
-    lookup.succeeded(self, size: received, duration: duration, body: body)
+    lookup.succeeded(self, size: received, duration: duration, body: body, stored: stored)
   }
 
   /// Not an accident: the channel does not change bytes, and the peer checks its own.

@@ -1,3 +1,5 @@
+import CacheStore
+import LayeredCache
 import NIOCore
 import PeerRecords
 
@@ -56,6 +58,9 @@ final class PeerDirectory {
   let storing: BackgroundStoring
   /// Where this machine can be asked; 0 before it listens.
   var listeningPort: UInt16 = 0
+
+  /// Lookups that no tool waited for when they began.
+  var ahead: [CacheKey: PeerLookup] = [:]
 
   private var candidates: [PeerEndpoint: Candidate] = [:]
   private var links: [PeerEndpoint: PeerLink] = [:]

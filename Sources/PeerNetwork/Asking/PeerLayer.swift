@@ -38,18 +38,28 @@ package final class PeerLayer: CacheLayer {
   }
 
   package func fetch(
-    _ key: CacheKey, into store: CacheStore, on loop: any EventLoop
+    _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?> {
     // The tool's connection is on the same loop more often than not.
-    if own.inEventLoop { return lookUp(key, store).hop(to: loop) }
-    return own.flatSubmit { self.lookUp(key, store) }.hop(to: loop)
+    if own.inEventLoop { return lookUp(key, store, urgency).hop(to: loop) }
+    return own.flatSubmit { self.lookUp(key, store, urgency) }.hop(to: loop)
   }
 
-  private func lookUp(_ key: CacheKey, _ store: CacheStore) -> EventLoopFuture<FetchedEntry?> {
+  private func lookUp(
+    _ key: CacheKey, _ store: CacheStore, _ urgency: FetchUrgency
+  ) -> EventLoopFuture<FetchedEntry?> {
     let promise = own.makePromise(of: FetchedEntry?.self)
     let candidates = directory.value.candidates(for: store.fingerprint(of: key))
-    PeerLookup(key: key, store: store, candidates: candidates, network: directory.value, promise: promise).next()
+    let lookup = PeerLookup(
+      key: key, store: store, urgency: urgency, candidates: candidates, network: directory.value, promise: promise)
+    if urgency == .prefetch { directory.value.ahead[key] = lookup }
+    lookup.next()
     return promise.futureResult
+  }
+
+  package func expedite(_ key: CacheKey) {
+    let directory = directory
+    own.execute { directory.value.ahead[key]?.expedite() }
   }
 }
 

@@ -1,3 +1,4 @@
+import LayeredCache
 import NIOCore
 import PeerRecords
 
@@ -13,6 +14,8 @@ final class PeerLink {
 
   /// Bodies come one after another on a connection; with several, a large one does not hold up the small ones.
   private static let mostFetchers = 4
+  /// Of these, what is fetched ahead leaves so many to what tools wait for.
+  private static let toolFetchers = 2
   /// Requests on one connection whose answers have not come.
   private static let depth = 16
   /// A summary on request comes at once.
@@ -180,11 +183,18 @@ final class PeerLink {
   }
 
   /// Asks for an entry; nil when no connection takes another request.
-  func ask(_ target: PeerTarget, _ consumer: any AnswerConsumer) -> PeerClientHandler? {
+  func ask(
+    _ target: PeerTarget, _ consumer: any AnswerConsumer, urgency: FetchUrgency = .tool
+  ) -> PeerClientHandler? {
     guard peer != nil else { return nil }
-    if fetchers.count < Self.mostFetchers, fetchers.allSatisfy({ $0.outstanding > 0 }) { addFetcher() }
+    let kept = urgency == .prefetch ? Self.toolFetchers : 0
+    for _ in 0...kept where fetchers.count < Self.mostFetchers {
+      if fetchers.dropFirst(kept).allSatisfy({ $0.outstanding > 0 }) { addFetcher() }
+    }
     // One that is still being opened takes requests as well, and sends them when it is.
-    let best = fetchers.min { ($0.outstanding, $0.isReady ? 0 : 1) < ($1.outstanding, $1.isReady ? 0 : 1) }
+    let best = fetchers.dropFirst(kept).min {
+      ($0.outstanding, $0.isReady ? 0 : 1) < ($1.outstanding, $1.isReady ? 0 : 1)
+    }
     guard let best, best.outstanding < Self.depth else { return nil }
     best.ask(target, consumer)
     return best

@@ -12,6 +12,7 @@ final class PeerLookup {
 
   let key: CacheKey
   let store: CacheStore
+  let urgency: FetchUrgency
   let network: PeerDirectory
   private let promise: EventLoopPromise<FetchedEntry?>
   private var candidates: [PeerLink]
@@ -20,14 +21,18 @@ final class PeerLookup {
   /// The attempt whose body is being taken.
   private var winner: EntryFetch?
   private var isDone = false
+  /// Whether a tool waits.
+  private var isUrgent: Bool
 
   /// - Parameter candidates: the best first.
   init(
-    key: CacheKey, store: CacheStore, candidates: [PeerLink], network: PeerDirectory,
+    key: CacheKey, store: CacheStore, urgency: FetchUrgency = .tool, candidates: [PeerLink], network: PeerDirectory,
     promise: EventLoopPromise<FetchedEntry?>
   ) {
     self.key = key
     self.store = store
+    self.urgency = urgency
+    isUrgent = urgency == .tool
     self.candidates = candidates
     self.network = network
     self.promise = promise
@@ -42,19 +47,29 @@ final class PeerLookup {
       let link = candidates.removeFirst()
       guard link.breaker.admits(now: now) else { continue }
       let attempt = EntryFetch(lookup: self, link: link)
-      guard let connection = link.ask(.entry(key), attempt) else {
+      guard let connection = link.ask(.entry(key), attempt, urgency: urgency) else {
         link.breaker.recordNothing(now: now)
         continue
       }
       attempts.append(attempt)
       attempt.start(on: connection, loop: network.loop)
-      if attempts.count < Self.mostAttempts, !candidates.isEmpty {
-        let this = NIOLoopBound(self, eventLoop: network.loop)
-        hedge = network.loop.scheduleTask(in: link.latency.late) { this.value.next() }
-      }
+      if isUrgent { scheduleHedge(in: link.latency.late) }
       return
     }
     if attempts.allSatisfy(\.isOver) { finish(nil) }
+  }
+
+  private func scheduleHedge(in time: TimeAmount) {
+    guard attempts.count < Self.mostAttempts, !candidates.isEmpty else { return }
+    let this = NIOLoopBound(self, eventLoop: network.loop)
+    hedge = network.loop.scheduleTask(in: time) { this.value.next() }
+  }
+
+  /// A tool has begun to wait for what was asked for ahead: from now on, an answer may be late.
+  func expedite() {
+    guard !isUrgent, winner == nil, !isDone, let latest = attempts.last else { return }
+    isUrgent = true
+    scheduleHedge(in: latest.link.latency.late)
   }
 
   /// Whether an attempt may take its body: the first one to ask may.
@@ -77,19 +92,23 @@ final class PeerLookup {
     if !isDone, winner == nil { next() }
   }
 
-  func succeeded(_ attempt: EntryFetch, size: UInt64, duration: UInt32?, body: ByteBuffer?) {
+  /// - Parameter stored: when a body that is handed over will be in the store.
+  func succeeded(
+    _ attempt: EntryFetch, size: UInt64, duration: UInt32?, body: ByteBuffer?, stored: EventLoopFuture<Void>?
+  ) {
     guard let peer = attempt.link.peer else { return finish(nil) }
     network.book.fetched(peer.identifier, bytes: size)
     finish(
       FetchedEntry(
         layer: .peers, peer: PeerName(id: peer.identifier.description, name: peer.name), size: size,
-        duration: duration, body: body))
+        duration: duration, body: body, stored: stored))
   }
 
   private func finish(_ result: FetchedEntry?) {
     guard !isDone else { return }
     isDone = true
     hedge?.cancel()
+    if urgency == .prefetch { network.ahead[key] = nil }
     // Attempts hold on to their lookup.
     attempts = []
     winner = nil

@@ -1,3 +1,4 @@
+import Cryptography
 import PeerRecords
 import SystemSupport
 

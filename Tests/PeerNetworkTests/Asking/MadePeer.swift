@@ -1,6 +1,7 @@
 import CacheStore
 import ChannelSupport
 import ControlProtocol
+import Cryptography
 import LayeredCache
 import NIOCore
 import NIOPosix
@@ -207,7 +208,7 @@ final class Asker: Sendable {
   }
 
   func fetch(_ key: CacheKey) async throws -> String? {
-    try await layer.fetch(key, into: store, on: loop).get()?.peer?.name
+    try await layer.fetch(key, into: store, urgency: .tool, within: .seconds(1), on: loop).get()?.peer?.name
   }
 
   func stop() async { try? await on { $0.end() } }

@@ -114,6 +114,63 @@ extension RealNetwork {
       }
     }
 
+    @Test("does not wait behind what is fetched ahead")
+    func ahead() async throws {
+      try await withPeers(1) { asker, peers in
+        let later = (10..<40).map { CacheKey(test: $0) }
+        for key in later { peers[0].hold(key, Array("ahead".utf8)) }
+        peers[0].hold(key, [1])
+        #expect(try await asker.await(1, holding: key))
+        peers[0].meddler.follow { $0.contains("ahead") ? .hold : .send($0) }
+        let answers = later.map {
+          asker.layer.fetch($0, into: asker.store, urgency: .prefetch, within: .seconds(1), on: asker.loop)
+        }
+        #expect(await eventually { peers[0].meddler.questions == later.count })
+        let peer = try await asker.fetch(key)
+        #expect(peer == "peer 1")
+        #expect(await eventually { asker.store.body(key) == [1] })
+        await asker.stop()
+        for answer in answers { #expect(try await answer.get() == nil) }
+      }
+    }
+
+    @Test("of what is fetched ahead asks a second peer when a tool has begun to wait")
+    func expedited() async throws {
+      try await withPeers(2) { asker, peers in
+        for peer in peers { peer.hold(key, [1]) }
+        #expect(try await asker.await(2, holding: key))
+        // The first is not given up within this test.
+        try await asker.set(patience: .minutes(5))
+        let late = Claim()
+        for (number, peer) in peers.enumerated() {
+          peer.meddler.follow { $0.isEntry && late.isFirst(number) ? .hold : .send($0) }
+        }
+        let answer = asker.layer.fetch(key, into: asker.store, urgency: .prefetch, within: .seconds(1), on: asker.loop)
+        #expect(await eventually { late.holder != nil })
+        asker.layer.expedite(key)
+        let first = try #require(late.holder)
+        let fetched = try await answer.get()
+        #expect(fetched?.peer?.name == "peer \(2 - first)")
+        #expect(try await asker.on { $0.ahead.isEmpty })
+      }
+    }
+
+    @Test("says when what is fetched ahead is in the store")
+    func aheadIsStored() async throws {
+      try await withPeers(1) { asker, peers in
+        for (key, size) in [(key, 1), (other, 100_000)] {
+          peers[0].hold(key, [UInt8](repeating: 1, count: size))
+          #expect(try await asker.await(1, holding: key))
+          let fetched = try await asker.layer.fetch(
+            key, into: asker.store, urgency: .prefetch, within: .seconds(1), on: asker.loop
+          ).get()
+          #expect((fetched?.stored != nil) == (size == 1))
+          try await fetched?.stored?.get()
+          #expect(asker.store.body(key)?.count == size)
+        }
+      }
+    }
+
     @Test("goes on to the next peer when one does not have it after all, and remembers that")
     func missing() async throws {
       try await withPeers(2) { asker, peers in

@@ -1,4 +1,5 @@
 import CacheStore
+import Cryptography
 import SystemPackage
 import SystemSupport
 import TestSupport

@@ -1,6 +1,7 @@
 import CacheStore
 import ChannelSupport
 import ControlProtocol
+import Cryptography
 import LayeredCache
 import NIOCore
 import NIOPosix
@@ -15,13 +16,13 @@ import Testing
 
 /// A team that no other test is of.
 struct Team: Sendable {
-  let secret: TeamSecret
+  let secret: Secret
   let scope: Scope
   private let root: [UInt8]
 
   init() throws {
     let text = "a secret for tests \(UInt64.random(in: 0...UInt64.max))"
-    secret = TeamSecret(text)
+    secret = Secret(text)
     scope = try #require(TeamKeys.scope(secret: text))
     root = try TeamKeys.root(secret: text)
   }
@@ -73,7 +74,7 @@ final class Machine: Sendable {
     self.questions = questions
     cache.add(network.layer)
     let network = network
-    cache.onStore { network.stored($0) }
+    cache.onStore { network.stored($0.key) }
     await network.start()
   }
 

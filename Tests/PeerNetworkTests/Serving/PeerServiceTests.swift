@@ -284,13 +284,13 @@ struct PeerServiceTests {
 
       #expect(try bench.ask(.summary(since: generation(first.first))).isEmpty, "nothing is new")
       for fingerprint: UInt32 in [1, 2] { bench.service.summary.insert(fingerprint) }
-      bench.pass(.milliseconds(60))
+      bench.pass(PeerServiceHandler.changePause)
       let second = try bench.takeAnswers()
       #expect(second.map(\.status) == [200] && second[0].body == [1, 0, 0, 0, 2, 0, 0, 0])
       #expect(second[0].head["fabrik-summary"] == "changes")
 
       #expect(try bench.ask(.summary(since: generation(second.first))).isEmpty)
-      bench.pass(PeerServiceHandler.changePatience + .milliseconds(60))
+      bench.pass(PeerServiceHandler.changePatience + PeerServiceHandler.changePause)
       let third = try bench.takeAnswers()
       #expect(third.map(\.status) == [200] && third[0].body.isEmpty && third[0].head["fabrik-summary"] == "changes")
       #expect(try generation(third.first) == generation(second.first))
@@ -362,7 +362,7 @@ struct PeerServiceTests {
       #expect(try bench.ask(.summary(since: current)).isEmpty)
       try bench.records.setConsent(.denied, of: bench.client.identifier)
       bench.service.summary.insert(1)
-      bench.pass(.milliseconds(60))
+      bench.pass(PeerServiceHandler.changePause)
       #expect(try bench.takeAnswers().map(\.status) == [403])
     }
   }

@@ -1,6 +1,7 @@
 import CacheStore
 import ChannelSupport
 import ControlProtocol
+import Cryptography
 import NIOCore
 import NIOEmbedded
 import Synchronization

@@ -1,6 +1,5 @@
 import COpenSSL
 package import CacheStore
-import Cryptography
 package import SystemPackage
 import SystemSupport
 
@@ -16,6 +15,11 @@ package struct TeamKeys: Sendable {
   package let channelKey: [UInt8]
   /// Signs requests.
   package let requestKey: [UInt8]
+  /// Seals what goes to stores that others can write to.
+  package let sealingKey: [UInt8]
+  /// Sets the team's objects in a store apart from others': sixteen digits that tell nothing of the secret but to those
+  /// who try it out, at the price of scrypt for each.
+  package let storeTag: String
   /// Makes the tag under which services of this team are found.
   private let announcementKey: [UInt8]
 
@@ -28,6 +32,9 @@ package struct TeamKeys: Sendable {
     OpenSSL.authenticate(Array("fabrik scope 1".utf8), key: Array(secret.utf8))
       .map { Scope(tag: Array($0.prefix(Scope.tagLength))) }
   }
+
+  /// Where roots are kept, below `$XDG_DATA_HOME/fabrik`.
+  package static func directory(in dataDirectory: FilePath) -> FilePath { dataDirectory.appending("teams") }
 
   /// Whether ``init(secret:directory:)`` will take no time.
   package static func areKept(secret: String, directory: FilePath) -> Bool {
@@ -61,6 +68,8 @@ package struct TeamKeys: Sendable {
     channelKey = try derive("fabrik tls13 psk 1")
     requestKey = try derive("fabrik request 1")
     announcementKey = try derive("fabrik announcement 1")
+    sealingKey = try derive("fabrik seal 1")
+    storeTag = Hex.encode(Array(try derive("fabrik store 1").prefix(8)))
   }
 
   package static func root(secret: String) throws -> [UInt8] {
@@ -78,13 +87,13 @@ package struct TeamKeys: Sendable {
   /// recognise it on another day.
   ///
   /// - Parameter day: days since 1970.
-  func announcementTag(day: UInt64) -> String {
+  package func announcementTag(day: UInt64) -> String {
     let message = withUnsafeBytes(of: day.bigEndian, Array.init)
     return Hex.encode(Array((OpenSSL.authenticate(message, key: announcementKey) ?? []).prefix(8)))
   }
 
   /// Whether a tag is this team's, by a clock that may be a day off.
-  func isAnnouncement(_ tag: String, day: UInt64) -> Bool {
+  package func isAnnouncement(_ tag: String, day: UInt64) -> Bool {
     (day == 0 ? 0...1 : day - 1...day + 1).contains { announcementTag(day: $0) == tag }
   }
 }

@@ -1,18 +1,18 @@
-import NIOCore
+package import NIOCore
 
-/// How long a peer takes to begin its answer, smoothed as TCP does it (RFC 6298).
-struct LatencyEstimate: Sendable {
+/// How long a machine takes to begin its answer, smoothed as TCP does it (RFC 6298).
+package struct LatencyEstimate: Sendable {
   /// The most that an answer is waited for.
   private let longest: TimeAmount
   private var mean: Double?
   private var deviation = 0.0
 
-  init(longest: TimeAmount = .seconds(1)) {
+  package init(longest: TimeAmount = .seconds(1)) {
     self.longest = longest
   }
 
   /// Nanoseconds.
-  mutating func record(_ time: TimeAmount) {
+  package mutating func record(_ time: TimeAmount) {
     let value = Double(time.nanoseconds)
     guard let mean else {
       self.mean = value
@@ -24,13 +24,13 @@ struct LatencyEstimate: Sendable {
   }
 
   /// nil before the first answer.
-  var typical: TimeAmount? { mean.map { .nanoseconds(Int64($0)) } }
+  package var typical: TimeAmount? { mean.map { .nanoseconds(Int64($0)) } }
 
   /// An answer that has not begun by then is late: another peer is asked as well.
-  var late: TimeAmount { clamp(spread(4), .milliseconds(5), .milliseconds(100)) }
+  package var late: TimeAmount { clamp(spread(4), .milliseconds(5), .milliseconds(100)) }
 
   /// An answer that has not begun by then is not waited for. Generous: a machine that compiles is slow to answer.
-  var lost: TimeAmount { clamp(spread(16), .milliseconds(200), longest) }
+  package var lost: TimeAmount { clamp(spread(16), .milliseconds(200), longest) }
 
   private func spread(_ factor: Double) -> TimeAmount {
     .nanoseconds(Int64((mean ?? 5_000_000) + factor * max(deviation, 1_000_000)))

@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import PeerNetwork
+@testable import LayeredCache
 
 @Suite("A peer's circuit breaker")
 struct CircuitBreakerTests {

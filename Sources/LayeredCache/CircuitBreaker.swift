@@ -1,8 +1,8 @@
-import NIOCore
+package import NIOCore
 
-/// Keeps questions from a peer that mostly fails to answer them. It trips on the rate of failures among the last
+/// Keeps questions from a machine that mostly fails to answer them. It trips on the rate of failures among the last
 /// answers, stays open for a while that doubles each time, and then lets one question through: its answer decides.
-struct CircuitBreaker: Sendable {
+package struct CircuitBreaker: Sendable {
   private enum State {
     case closed
     case open(until: NIODeadline)
@@ -23,8 +23,10 @@ struct CircuitBreaker: Sendable {
   private var samples = 0
   private var pause = firstPause
 
+  package init() {}
+
   /// Whether a question may be asked now. If so, its end must be recorded.
-  mutating func admits(now: NIODeadline) -> Bool {
+  package mutating func admits(now: NIODeadline) -> Bool {
     switch state {
     case .closed: return true
     case .halfOpen: return false
@@ -36,7 +38,7 @@ struct CircuitBreaker: Sendable {
   }
 
   /// Whether a question would be admitted.
-  func isClosed(now: NIODeadline) -> Bool {
+  package func isClosed(now: NIODeadline) -> Bool {
     switch state {
     case .closed: true
     case .halfOpen: false
@@ -44,7 +46,7 @@ struct CircuitBreaker: Sendable {
     }
   }
 
-  mutating func recordSuccess() {
+  package mutating func recordSuccess() {
     if case .halfOpen = state {
       self = CircuitBreaker()
       return
@@ -52,7 +54,7 @@ struct CircuitBreaker: Sendable {
     record(false)
   }
 
-  mutating func recordFailure(now: NIODeadline) {
+  package mutating func recordFailure(now: NIODeadline) {
     if case .halfOpen = state {
       pause = min(Self.longestPause, pause + pause)
       state = .open(until: now + pause)
@@ -67,8 +69,16 @@ struct CircuitBreaker: Sendable {
     }
   }
 
-  /// A question that was given up for another reason than the peer: it says nothing, but must not block the next one.
-  mutating func recordNothing(now: NIODeadline) {
+  /// There is no use in asking further, whatever was answered before: credentials are wrong, say.
+  package mutating func trip(now: NIODeadline) {
+    if case .halfOpen = state { pause = min(Self.longestPause, pause + pause) }
+    state = .open(until: now + pause)
+    samples = 0
+    failures = 0
+  }
+
+  /// A question that was given up for another reason than the machine: it says nothing, but must not block the next one.
+  package mutating func recordNothing(now: NIODeadline) {
     if case .halfOpen = state { state = .open(until: now) }
   }
 

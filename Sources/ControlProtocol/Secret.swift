@@ -1,5 +1,5 @@
-/// What the members of a team share. It shows itself to nobody who prints it by mistake.
-package struct TeamSecret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible,
+/// A text that nobody else may see: a team's secret, a token. It shows itself to nobody who prints it by mistake.
+package struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible,
   CustomReflectable
 {
   /// The secret itself: never to be put into an argument, an environment, a log or a message to the user.

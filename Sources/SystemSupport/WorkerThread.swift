@@ -7,7 +7,7 @@ import SystemPackage
 #endif
 
 /// A thread of the system's own, for what waits in system calls.
-struct WorkerThread: @unchecked Sendable {
+package struct WorkerThread: @unchecked Sendable {
   private final class Body {
     let run: () -> Void
 
@@ -20,7 +20,7 @@ struct WorkerThread: @unchecked Sendable {
   private let thread: pthread_t
 
   /// Starts `body`, with all signals blocked: they are for threads that expect them. Throws an `Errno`.
-  init(_ body: @escaping @Sendable () -> Void) throws {
+  package init(_ body: @escaping @Sendable () -> Void) throws {
     let context = Unmanaged.passRetained(
       Body {
         var all = sigset_t()
@@ -43,7 +43,7 @@ struct WorkerThread: @unchecked Sendable {
   }
 
   /// Waits for the thread's end; on the thread itself, does not wait. To be called once.
-  func end() {
+  package func end() {
     if pthread_equal(thread, pthread_self()) != 0 {
       pthread_detach(thread)
     } else {

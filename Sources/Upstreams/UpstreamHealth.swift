@@ -1,0 +1,189 @@
+import LayeredCache
+import NIOCore
+import Synchronization
+
+/// Whether it is worth asking a store, and what the user should know of it. Reading and writing are judged apart: a full
+/// store can still be read.
+final class UpstreamHealth: Sendable {
+  fileprivate struct State {
+    var reading = CircuitBreaker()
+    var writing = CircuitBreaker()
+    var latency = LatencyEstimate(longest: .seconds(10))
+    /// What is wrong now, for reading and for writing; nil: nothing is known to be.
+    var complaints: [Direction: String] = [:]
+    /// What will not work until somebody changes something.
+    var hopeless: Set<Direction> = []
+    /// What has been found out and not been said.
+    var unsaid: [String] = []
+    /// When what was said may be said again.
+    var said: [String: NIODeadline] = [:]
+    /// Objects that were not what they should be.
+    var rejected = 0
+    var lastRejection: NIODeadline?
+  }
+
+  enum Direction: Sendable, Hashable {
+    case reading, writing
+  }
+
+  /// Objects that are not right are spoken of once in this time, and so is a trouble that comes and goes.
+  fileprivate static let pause = TimeAmount.minutes(10)
+  /// Kinds of trouble that are remembered: what a store says may be in the text.
+  fileprivate static let mostSaid = 32
+
+  private let name: String
+  private let state = Mutex(State())
+
+  /// - Parameter name: of the store, as the user wrote it.
+  init(name: String) {
+    self.name = name
+  }
+
+  /// Whether a question may be asked now. If so, its end must be recorded.
+  func admits(_ direction: Direction) -> Bool {
+    state.withLock { state in
+      switch direction {
+      case .reading: state.reading.admits(now: .now())
+      case .writing: state.writing.admits(now: .now())
+      }
+    }
+  }
+
+  /// Whether it will not work until somebody changes something.
+  func isHopeless(_ direction: Direction) -> Bool { state.withLock { $0.hopeless.contains(direction) } }
+
+  /// Whether a question would be admitted.
+  func isUsable(_ direction: Direction) -> Bool {
+    state.withLock { state in
+      switch direction {
+      case .reading: state.reading.isClosed(now: .now())
+      case .writing: state.writing.isClosed(now: .now())
+      }
+    }
+  }
+
+  /// The beginning of an answer that came after this time.
+  func recordLatency(_ time: TimeAmount) {
+    state.withLock { $0.latency.record(time) }
+  }
+
+  /// An answer that has not begun by then is not waited for.
+  var patience: TimeAmount { state.withLock { $0.latency.lost } }
+
+  var typicalLatency: TimeAmount? { state.withLock { $0.latency.typical } }
+
+  func recordSuccess(_ direction: Direction) {
+    state.withLock { state in
+      switch direction {
+      case .reading: state.reading.recordSuccess()
+      case .writing: state.writing.recordSuccess()
+      }
+      state.complaints[direction] = nil
+      state.hopeless.remove(direction)
+    }
+  }
+
+  /// A question that was given up, or whose failure says nothing about the store.
+  func recordNothing(_ direction: Direction) {
+    state.withLock { state in
+      switch direction {
+      case .reading: state.reading.recordNothing(now: .now())
+      case .writing: state.writing.recordNothing(now: .now())
+      }
+    }
+  }
+
+  func record(_ problem: UpstreamProblem, _ direction: Direction, now: NIODeadline = .now()) {
+    state.withLock { state in
+      switch (problem.kind, direction) {
+      case (.ofObject, .reading): state.reading.recordNothing(now: now)
+      case (.ofObject, .writing): state.writing.recordNothing(now: now)
+      case (.passing, .reading): state.reading.recordFailure(now: now)
+      case (.passing, .writing): state.writing.recordFailure(now: now)
+      case (.lasting, .reading): state.reading.trip(now: now)
+      case (.lasting, .writing): state.writing.trip(now: now)
+      }
+      if problem.kind == .lasting { state.hopeless.insert(direction) }
+      // The same trouble has several faces: said is the first, until it is over.
+      guard state.complaints[direction] == nil else { return }
+      // Trouble with both reading and writing is one trouble.
+      let isKnown = !state.complaints.isEmpty
+      state.complaints[direction] = problem.text
+      if !isKnown {
+        state.say(name + (problem.text.hasPrefix(":") ? "" : " ") + problem.text, now: now)
+      }
+    }
+  }
+
+  /// An object was not what it should be.
+  func recordRejection(_ flaw: Envelope.Flaw, now: NIODeadline = .now()) {
+    state.withLock { state in
+      state.rejected += 1
+      // The store answers: it is not to blame, unless it answers everything so.
+      if flaw == .foreign {
+        state.reading.recordFailure(now: now)
+      } else {
+        state.reading.recordSuccess()
+      }
+      if let last = state.lastRejection, now - last < Self.pause { return }
+      state.lastRejection = now
+      state.unsaid.append("\(name) \(flaw.explanation)")
+    }
+  }
+
+  var rejected: Int { state.withLock { $0.rejected } }
+
+  /// What the user has not been told yet; it counts as told afterwards.
+  func takeUnsaid() -> [String] {
+    state.withLock { state in
+      defer { state.unsaid = [] }
+      return state.unsaid
+    }
+  }
+
+  /// What is wrong now.
+  var complaint: String? { state.withLock { $0.complaints[.reading] ?? $0.complaints[.writing] } }
+}
+
+extension UpstreamHealth.State {
+  fileprivate mutating func say(_ text: String, now: NIODeadline) {
+    if let end = said[text], now < end { return }
+    guard said[text] != nil || said.count < UpstreamHealth.mostSaid else { return }
+    said[text] = now + UpstreamHealth.pause
+    unsaid.append(text)
+  }
+}
+
+extension Envelope.Flaw {
+  /// What is said of the store that gave such an object.
+  var explanation: String {
+    switch self {
+    case .foreign:
+      "answers with something that is no entry of a cache: check the url, or whether a login page is in between"
+    case .unsealed, .wrongSeal, .otherEntry:
+      "holds entries that were not sealed with the team's secret: they are ignored; find out who can write there"
+    case .wrongBody: "holds damaged entries: they are ignored"
+    }
+  }
+}
+
+extension TransferFailure {
+  /// nil: it says nothing about the store.
+  var problem: UpstreamProblem? {
+    switch self {
+    case .unresolvable: .init(kind: .lasting, text: "is not known by that name: check the url, or your network's DNS")
+    case .proxyUnresolvable: .init(kind: .lasting, text: "cannot be reached: the proxy is not known by that name")
+    case .proxyRefused(407): .init(kind: .lasting, text: "cannot be reached: the proxy wants a password (407)")
+    case .proxyRefused(let status): .init(kind: .lasting, text: "cannot be reached: the proxy refuses (\(status))")
+    case .refused: .init(kind: .lasting, text: "refuses connections: is it running, and is the port right?")
+    case .handshake: .init(kind: .passing, text: "does not agree on TLS: check the url's scheme and port")
+    case .tls(let text):
+      .init(kind: .lasting, text: "cannot be trusted (\(Printable.text(text))): for a private authority set ca_file")
+    case .stalled: .init(kind: .passing, text: "does not answer in time; builds go on without it")
+    case .tooSlow: .init(kind: .passing, text: "sends too slowly; builds go on without it")
+    case .reset: .init(kind: .passing, text: "breaks connections off; builds go on without it")
+    case .other(let text): .init(kind: .passing, text: "cannot be used: \(Printable.text(text))")
+    case .givenUp, .stopped: nil
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import ArgumentParser
+import BuildLauncher
+import CacheStore
+import Configuration
+import ControlProtocol
+import PeerRecords
+import SystemPackage
+import SystemSupport
+
+/// `fabrik doctor`: what is in force, and whether it works.
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor",
+    abstract: "Check the configuration, the cache and the upstreams, each with a real round trip.",
+    discussion: "The exit status is 1 if something does not work.")
+
+  @OptionGroup var options: ConfigurationOption
+  @OptionGroup var format: FormatOption
+
+  func run() throws {
+    let world = try World(named: options.config)
+    let store = try world.openStore()
+    let summary = store.summary
+    let control = try ServerControl(world: world)
+    let upstreams = world.configuration.upstreams.value.isEmpty ? [] : try control.checkUpstreams()
+    let server = control.status()
+    let files = world.loaded.files.map(\.string)
+    let peers = world.configuration.peers.settings != nil
+    format.print(
+      [
+        ("version", .string(fabrikVersion)), ("files", .array(files.map { .string($0) })),
+        ("problems", .array(world.loaded.problems.map { .string("\($0)") })),
+        (
+          "cache",
+          .object([
+            ("path", .string(store.directory.string)), ("bytes", .integer(summary.bytes)),
+            ("max_bytes", .integer(summary.maxSize)),
+          ])
+        ),
+        ("server", .bool(server != nil)), ("daemon", .bool(server?.isDaemon == true)), ("peers", .bool(peers)),
+        ("upstreams", .array(upstreams.map(\.json))),
+      ],
+      lines: [
+        "version        \(fabrikVersion)",
+        "configuration  \(files.isEmpty ? "none; the defaults apply" : files.joined(separator: ", "))",
+        "cache          \(store.directory), \(ByteSize(bytes: summary.bytes)) of at most "
+          + "\(ByteSize(bytes: summary.maxSize))",
+        "server         \(server.map { $0.isDaemon ? "daemon" : "for builds" } ?? "not running")",
+        "peers          \(peers ? "on; see 'fabrik p2p status'" : "off")",
+        "upstreams      \(upstreams.isEmpty ? "none" : "\(upstreams.count)")",
+      ] + Self.table(upstreams))
+    let isSound = upstreams.allSatisfy { !$0.reading.isProblem && !$0.writing.isProblem }
+    guard isSound, world.loaded.problems.isEmpty else { throw ExitCode(1) }
+  }
+
+  private static func table(_ upstreams: [UpstreamReport]) -> [String] {
+    upstreams.flatMap { upstream in
+      let latency = upstream.latencyMicroseconds.map { ", \(Quantity.format(Double($0) / 1000, decimals: 2)) ms" } ?? ""
+      let waiting = upstream.waiting > 0 ? ", \(upstream.waiting) entries wait to be sent" : ""
+      return [
+        "  \(DisplayText.clean(upstream.url, limit: 200)) (\(upstream.layer.rawValue))",
+        "    read   \(upstream.reading.line)\(latency)",
+        "    write  \(upstream.writing.line)\(waiting)",
+      ]
+    }
+  }
+}
+
+extension UpstreamReport.Right {
+  fileprivate var isProblem: Bool { if case .problem = self { true } else { false } }
+
+  fileprivate var line: String {
+    switch self {
+    case .granted: "works"
+    case .notWanted: "not wanted: read_only"
+    case .problem(let text): "does not work: \(DisplayText.clean(text, limit: 500))"
+    }
+  }
+
+  fileprivate var json: JSONText {
+    switch self {
+    case .granted: .string("works")
+    case .notWanted: .string("read_only")
+    case .problem(let text): .string(text)
+    }
+  }
+}
+
+extension UpstreamReport {
+  fileprivate var json: JSONText {
+    .object([
+      ("url", .string(url)), ("layer", .string(layer.rawValue)), ("read", reading.json), ("write", writing.json),
+      (
+        "latency_ms",
+        latencyMicroseconds.map { .number(Quantity.format(Double($0) / 1000, decimals: 3)) } ?? .null
+      ), ("waiting", .integer(waiting)),
+    ])
+  }
+}

@@ -1,0 +1,19 @@
+"""Runs the scenarios: python3 Tests/Upstreams [-v] [-k PATTERN] [MODULE[.CLASS[.TEST]]]..."""
+
+import signal
+import sys
+import unittest
+
+from laboratory import HERE
+
+
+def main():
+    # Ends the servers first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    words = sys.argv[1:]
+    is_named = any(not word.startswith("-") and before != "-k" for before, word in zip(["", *words], words))
+    unittest.main(module=None, argv=["upstreams", *([] if is_named else ["discover", "-s", str(HERE)]), *words])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+import CacheStore
+import ChannelSupport
+import ControlProtocol
+import LayeredCache
+import NIOCore
+import NIOPosix
+import SystemPackage
+import SystemSupport
+import TestSupport
+import Testing
+
+@testable import Upstreams
+
+/// A machine with a local store and upstreams.
+struct UpstreamBench {
+  let directory: FilePath
+  let local: CacheStore
+  let group: UpstreamGroup
+  let transfers = ActivityCount()
+  let loop: any EventLoop
+
+  init(
+    _ settings: [UpstreamSettings], in directory: FilePath, secret: Secret? = nil, maxSize: UInt64 = 100_000_000
+  ) throws {
+    self.directory = directory
+    loop = FakeStore.group.next()
+    local = try CacheStore(directory: directory.appending("cache"), maxSize: maxSize)
+    group = UpstreamGroup(
+      .init(
+        settings: settings, secret: secret, store: local, dataDirectory: directory.appending("data"),
+        transfers: transfers, loop: loop, surroundings: .init()))
+  }
+
+  var upstreams: [Upstream] { group.layers.compactMap { $0 as? Upstream } }
+
+  /// Asks one upstream for an entry, and waits until it is stored if it will be.
+  func fetch(_ key: CacheKey, from number: Int = 0, within patience: TimeAmount = .seconds(60)) async throws
+    -> FetchedEntry?
+  {
+    let entry = try await group.layers[number].fetch(key, into: local, urgency: .tool, within: patience, on: loop).get()
+    try await entry?.stored?.get()
+    return entry
+  }
+
+  /// Waits until nothing is under way any more.
+  func settle() async throws {
+    while group.uploads > 0 || transfers.current > 0 { try await Task.sleep(for: .milliseconds(2)) }
+  }
+}
+
+/// Calls `body` with a machine whose upstreams are these stores.
+func withBench(
+  _ stores: [FakeStore], secret: Secret? = nil, maxSize: UInt64 = 100_000_000,
+  change: (inout UpstreamSettings) -> Void = { _ in }, _ body: (UpstreamBench) async throws -> Void
+) async throws {
+  try await withTemporaryDirectory { directory in
+    let settings = stores.map { store in
+      var settings = UpstreamSettings(url: store.url, timeout: 30_000)
+      change(&settings)
+      return settings
+    }
+    let bench = try UpstreamBench(settings, in: directory, secret: secret, maxSize: maxSize)
+    bench.group.prepare()
+    defer { bench.group.stop() }
+    try await body(bench)
+  }
+  for store in stores { try await store.close() }
+}

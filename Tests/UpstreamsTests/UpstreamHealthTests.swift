@@ -1,0 +1,136 @@
+import CacheStore
+import NIOCore
+import TestSupport
+import Testing
+
+@testable import Upstreams
+
+/// What is known of a store, and what the user is told of it.
+struct UpstreamHealthTests {
+  private let health = UpstreamHealth(name: "upstream x")
+  private let passing = UpstreamProblem(kind: .passing, text: "fails")
+  private let lasting = UpstreamProblem(kind: .lasting, text: "refuses")
+  private let ofObject = UpstreamProblem(kind: .ofObject, text: "finds it too large")
+
+  @Test func `a trouble is told once until it is over`() {
+    for _ in 0..<3 { health.record(passing, .reading) }
+    #expect(health.takeUnsaid() == ["upstream x fails"])
+    #expect(health.takeUnsaid() == [])
+    #expect(health.complaint == "fails")
+    // Another face of the same trouble.
+    health.record(lasting, .reading)
+    #expect(health.takeUnsaid() == [])
+    health.recordSuccess(.reading)
+    #expect(health.complaint == nil)
+    health.record(lasting, .reading)
+    #expect(health.takeUnsaid() == ["upstream x refuses"])
+  }
+
+  @Test func `a trouble that comes and goes is told once in ten minutes`() {
+    let start = NIODeadline.now()
+    for second in 0..<100 {
+      health.record(passing, .reading, now: start + .seconds(Int64(second)))
+      health.recordSuccess(.reading)
+    }
+    #expect(health.takeUnsaid() == ["upstream x fails"])
+    health.record(passing, .reading, now: start + .minutes(10))
+    #expect(health.takeUnsaid() == ["upstream x fails"])
+  }
+
+  @Test func `a store that always says something else does not fill the memory, nor the terminal`() {
+    for number in 0..<1000 {
+      health.record(.init(kind: .passing, text: "redirects to \(number)"), .reading)
+      health.recordSuccess(.reading)
+    }
+    #expect(health.takeUnsaid().count < 50)
+  }
+
+  @Test func `trouble with writing is told of only where there is none with reading`() {
+    health.record(passing, .reading)
+    health.record(passing, .writing)
+    #expect(health.takeUnsaid() == ["upstream x fails"])
+    health.recordSuccess(.writing)
+    health.record(lasting, .writing)
+    #expect(health.takeUnsaid().isEmpty)
+    health.recordSuccess(.writing)
+    health.recordSuccess(.reading)
+    health.record(lasting, .writing)
+    #expect(health.takeUnsaid() == ["upstream x refuses"])
+  }
+
+  @Test func `a text that begins with a colon follows the name at once`() {
+    health.record(.init(kind: .lasting, text: ": the clock is off"), .reading)
+    #expect(health.takeUnsaid() == ["upstream x: the clock is off"])
+  }
+
+  @Test(arguments: [UpstreamHealth.Direction.reading, .writing])
+  func `what lasts is not tried with every object, and says nothing of the other direction`(
+    direction: UpstreamHealth.Direction
+  ) {
+    let other: UpstreamHealth.Direction = direction == .reading ? .writing : .reading
+    #expect(health.admits(direction))
+    health.record(lasting, direction)
+    #expect(!health.admits(direction) && !health.isUsable(direction))
+    #expect(health.admits(other) && health.isUsable(other))
+  }
+
+  @Test func `what may pass is tried a few times`() {
+    for _ in 0..<2 { health.record(passing, .reading) }
+    #expect(health.admits(.reading))
+    health.record(passing, .reading)
+    #expect(!health.admits(.reading))
+  }
+
+  @Test func `what is wrong with one object is not held against the store`() {
+    for _ in 0..<20 { health.record(ofObject, .writing) }
+    #expect(health.admits(.writing))
+  }
+
+  @Test func `objects that are not right are counted, and told of once in ten minutes`() {
+    let start = NIODeadline.now()
+    for second in 0..<10 { health.recordRejection(.wrongBody, now: start + .seconds(Int64(second))) }
+    #expect(health.rejected == 10 && health.admits(.reading))
+    #expect(health.takeUnsaid() == ["upstream x holds damaged entries: they are ignored"])
+    health.recordRejection(.wrongSeal, now: start + .minutes(10))
+    #expect(health.takeUnsaid().count == 1)
+  }
+
+  @Test func `a store that answers everything with something foreign is not asked any more`() {
+    for _ in 0..<3 { health.recordRejection(.foreign) }
+    #expect(!health.admits(.reading))
+  }
+
+  @Test func `what others say does no harm to a terminal, and is short`() {
+    #expect(Printable.text("a\u{1b}[31mb\nä\u{7f}") == "a?[31mb???")
+    #expect(Printable.text(String(repeating: "x", count: 10_000)).count <= 200)
+  }
+
+  @Test func `what was given up says nothing of the store`() {
+    #expect(TransferFailure.givenUp.problem == nil && TransferFailure.stopped.problem == nil)
+  }
+}
+
+/// Which keys are not asked for again.
+struct MissMemoryTests {
+  @Test func `a miss is remembered for a minute`() {
+    let memory = MissMemory()
+    let start = NIODeadline.now()
+    memory.insert(.init(test: 1), now: start)
+    #expect(memory.contains(.init(test: 1), now: start + .seconds(59)))
+    #expect(!memory.contains(.init(test: 1), now: start + .seconds(60)))
+    #expect(!memory.contains(.init(test: 2), now: start))
+    memory.remove(.init(test: 1))
+    #expect(!memory.contains(.init(test: 1), now: start))
+  }
+
+  @Test func `of very many, the oldest are forgotten`() {
+    let memory = MissMemory()
+    let start = NIODeadline.now()
+    for number in 0..<70_000 { memory.insert(.init(test: number), now: start) }
+    #expect(!memory.contains(.init(test: 0), now: start))
+    #expect(memory.contains(.init(test: 69_999), now: start))
+    #expect(memory.contains(.init(test: 40_000), now: start))
+    memory.remove(.init(test: 40_000))
+    #expect(!memory.contains(.init(test: 40_000), now: start))
+  }
+}
