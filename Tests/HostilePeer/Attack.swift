@@ -228,6 +228,7 @@ struct Attack: Sendable {
     for target in ["/v1/status", "/v1/summary", entry] {
       guard let client = connect() else { return }
       client.channel.wire.setSendPatience(seconds: 3)
+      client.channel.wire.setReceiveBuffer(bytes: 1 << 16)
       var sent = 0
       // 100 MiB of answers and more, if the other side goes on answering.
       while sent < 200_000, client.channel.send(client.request(target)) { sent += 1 }

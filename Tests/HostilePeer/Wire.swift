@@ -80,6 +80,13 @@ final class Wire: @unchecked Sendable {
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
   }
 
+  /// Has the kernel keep no more than so many bytes that have not been read, and the same again for itself. Else it takes
+  /// up to 32 MiB, and to whom it sends looks as if somebody read.
+  func setReceiveBuffer(bytes: CInt) {
+    var size = bytes
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<CInt>.size))
+  }
+
   /// From now on the end is a reset.
   func resetAtEnd() {
     var linger = linger(l_onoff: 1, l_linger: 0)

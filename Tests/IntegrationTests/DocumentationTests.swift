@@ -103,6 +103,6 @@ struct DocumentationTests {
     #expect(outcome.output.contains("again: 1\nfine: "))
     #expect(outcome.output.contains("exec.tools = { ccache = false }"))
     // All but the linger and the interfaces, which the sandbox sets by variables.
-    #expect(outcome.output.matches(of: /\.fabrik\.toml:/).count == 12)
+    #expect(outcome.output.matches(of: /\.fabrik\.toml:/).count == 24)
   }
 }
