@@ -32,7 +32,7 @@ final class PeerServiceHandler: ChannelInboundHandler {
   /// How often it is looked whether the user has let a waiting peer in. One system call.
   private static let consentInterval = TimeAmount.milliseconds(200)
   /// Changes within this time are told together.
-  static let changePause = TimeAmount.milliseconds(250)
+  static let changePause = TimeAmount.milliseconds(50)
   /// Bytes of requests that may wait behind the one that is being answered.
   private static let backlogLimit = 1 << 16
   /// Up to here a body is read and sent as a whole.
