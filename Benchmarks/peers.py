@@ -18,7 +18,7 @@ import resource
 import signal
 import time
 
-from support import lan, measure, options, report, tools
+from support import lan, measure, tools
 from support.report import Row
 
 # Of the laboratory, which support.lan has put on the path.
@@ -285,19 +285,5 @@ def first_hit(fabrik, keys):
 MEASUREMENTS = {"builds": builds, "latency": latency, "throughput": throughput, "misses": misses, "start": start}
 
 
-def main():
-    parser = options.parser(__doc__.split("\n")[0])
-    parser.add_argument("--only", action="append", choices=MEASUREMENTS, metavar="NAME", help=", ".join(MEASUREMENTS))
-    settings = parser.parse_args()
-    lan.require()
-    rows = []
-    for name in settings.only or MEASUREMENTS:
-        tools.progress(f"peers: {name}")
-        rows += MEASUREMENTS[name](settings.quick)
-    print(report.table(rows))
-    print()
-    print(f"{report.machine([tools.CCache(SHOWN['ccache'] / 'ccache')])}, load {os.getloadavg()[0]:.1f} after")
-
-
 if __name__ == "__main__":
-    tools.guarded(main)
+    lan.run("peers", __doc__, MEASUREMENTS)

@@ -12,7 +12,7 @@ import itertools
 import os
 import time
 
-from support import lan, measure, options, report, tools
+from support import lan, measure, tools
 from support.report import Row
 
 # Of the laboratory, which support.lan has put on the path.
@@ -179,19 +179,5 @@ def builds_of(name, quick):
 MEASUREMENTS = {"latency": latency, "builds": builds}
 
 
-def main():
-    parser = options.parser(__doc__.split("\n")[0])
-    parser.add_argument("--only", action="append", choices=MEASUREMENTS, metavar="NAME", help=", ".join(MEASUREMENTS))
-    settings = parser.parse_args()
-    lan.require()
-    rows = []
-    for name in settings.only or MEASUREMENTS:
-        tools.progress(f"upstreams: {name}")
-        rows += MEASUREMENTS[name](settings.quick)
-    print(report.table(rows))
-    print()
-    print(f"{report.machine([tools.CCache(SHOWN['ccache'] / 'ccache')])}, load {os.getloadavg()[0]:.1f} after")
-
-
 if __name__ == "__main__":
-    tools.guarded(main)
+    lan.run("upstreams", __doc__, MEASUREMENTS)

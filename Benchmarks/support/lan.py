@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from support import measure, tools
+from support import measure, options, report, tools
 
 sys.path.append(str(tools.REPOSITORY / "Tests" / "Lan"))
 
@@ -76,6 +76,26 @@ def hosts(count, link=Link()):
         machines = [CONTAINER._replace(homes=make(number)) for number in range(count)]
         with Lan(machines, link, SHOWN) as lan:
             yield lan.hosts
+
+
+def run(name, description, measurements):
+    """The main function of a benchmark between hosts: measures what is wanted, and prints one table."""
+
+    def main():
+        parser = options.parser(description.split("\n")[0])
+        parser.add_argument(
+            "--only", action="append", choices=measurements, metavar="NAME", help=", ".join(measurements))
+        settings = parser.parse_args()
+        require()
+        rows = []
+        for wanted in settings.only or measurements:
+            tools.progress(f"{name}: {wanted}")
+            rows += measurements[wanted](settings.quick)
+        print(report.table(rows))
+        print()
+        print(f"{report.machine([tools.CCache(SHOWN['ccache'] / 'ccache')])}, load {os.getloadavg()[0]:.1f} after")
+
+    tools.guarded(main)
 
 
 def forget_builds(fabrik):

@@ -94,13 +94,14 @@ package struct ExecSession {
     let instance: ServerInstance
     do {
       instance = try locateInstance()
+      let parameters = configuration.serverParameters
       let starter = ServerStarter(
-        instance: instance, parameters: configuration.serverParameters, program: try ServerStarter.locateProgram(),
-        surroundings: .init(environment: environment, paths: paths))
+        instance: instance, parameters: parameters, program: try ServerStarter.locateProgram(),
+        surroundings: .init(environment: environment, paths: paths, parameters: parameters))
       access = try starter.access(
         terms: LeaseTerms(
           linger: configuration.linger.value, usesPeers: options.usesPeers, usesUpstreams: options.usesUpstreams,
-          surroundings: configuration.upstreams.value.isEmpty ? nil : UpstreamSurroundings(environment: environment),
+          surroundings: starter.surroundings.upstreams,
           plan: plan))
     } catch {
       say("no cache for this build: \(error)")

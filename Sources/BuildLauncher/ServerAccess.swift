@@ -52,10 +52,11 @@ struct ServerStarter {
   struct Surroundings {
     let dataDirectory: FilePath
     let sessionBus: String?
-    let upstreams: UpstreamSurroundings
+    /// nil: there are no upstreams.
+    let upstreams: UpstreamSurroundings?
 
-    init(environment: Environment, paths: StandardPaths) {
-      upstreams = UpstreamSurroundings(environment: environment)
+    init(environment: Environment, paths: StandardPaths, parameters: ServerInstance.Parameters) {
+      upstreams = parameters.upstreams.isEmpty ? nil : UpstreamSurroundings(environment: environment)
       dataDirectory = paths.data
       sessionBus =
         environment.nonEmpty("DBUS_SESSION_BUS_ADDRESS")
@@ -221,7 +222,7 @@ struct ServerStarter {
   private func configurationPipe() throws -> FileDescriptor {
     let configuration = ServerConfiguration(
       peers: parameters.peers, upstreams: parameters.upstreams, sealingSecret: parameters.sealingSecret,
-      surroundings: parameters.upstreams.isEmpty ? .init() : surroundings.upstreams,
+      surroundings: surroundings.upstreams ?? .init(),
       dataDirectory: surroundings.dataDirectory, sessionBus: surroundings.sessionBus)
     let line = configuration.message.encoded
     let (reader, writer) = try Sockets.pipe()

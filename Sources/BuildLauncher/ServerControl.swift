@@ -31,7 +31,7 @@ package struct ServerControl {
   package init(configuration: FabrikConfiguration, environment: Environment) throws(ServerFailure) {
     let paths = StandardPaths(environment: environment)
     parameters = configuration.serverParameters
-    surroundings = .init(environment: environment, paths: paths)
+    surroundings = .init(environment: environment, paths: paths, parameters: parameters)
     do {
       runtime = try RuntimeDirectory(environment: environment)
       instance = try ServerInstance(runtime: runtime, parameters: parameters, paths: paths)
@@ -96,7 +96,7 @@ package struct ServerControl {
       let descriptor = try Sockets.connect(unix: instance.controlSocket)
       defer { try? descriptor.close() }
       var connection = ControlConnection(descriptor: descriptor)
-      connection.send(.init(ControlMessage.check, surroundings.upstreams.fields))
+      connection.send(.init(ControlMessage.check, surroundings.upstreams?.fields ?? [:]))
       var reports: [UpstreamReport] = []
       while let message = connection.receive(within: Self.checkPatience) {
         guard let report = UpstreamReport(message: message) else { return reports }

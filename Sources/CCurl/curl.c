@@ -10,7 +10,7 @@
 #undef curl_multi_setopt
 
 #define FUNCTIONS(X)                                                                                          \
-  X(curl_global_init) X(curl_version_info) X(curl_easy_init) X(curl_easy_reset) X(curl_easy_cleanup)          \
+  X(curl_global_init) X(curl_easy_init) X(curl_easy_reset) X(curl_easy_cleanup)          \
   X(curl_easy_strerror) X(curl_easy_setopt) X(curl_easy_getinfo) X(curl_multi_init) X(curl_multi_cleanup)     \
   X(curl_multi_add_handle) X(curl_multi_remove_handle) X(curl_multi_perform) X(curl_multi_poll)               \
   X(curl_multi_wakeup) X(curl_multi_setopt) X(curl_multi_info_read) X(curl_slist_append) X(curl_slist_free_all)
@@ -49,10 +49,6 @@ const char *fabrik_curl_load(void) {
   return problem[0] ? problem : NULL;
 }
 
-const char *fabrik_curl_version(void) {
-  return curl.curl_version_info ? curl.curl_version_info(CURLVERSION_NOW)->version : NULL;
-}
-
 CURL *fabrik_curl_easy_init(void) { return curl.curl_easy_init(); }
 void fabrik_curl_easy_reset(CURL *handle) { curl.curl_easy_reset(handle); }
 void fabrik_curl_easy_cleanup(CURL *handle) { curl.curl_easy_cleanup(handle); }
@@ -80,12 +76,6 @@ CURLcode fabrik_curl_set_seek(CURL *handle, fabrik_curl_seek function) {
   return curl.curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, function);
 }
 CURLcode fabrik_curl_get_long(CURL *handle, CURLINFO info, long *value) {
-  return curl.curl_easy_getinfo(handle, info, value);
-}
-CURLcode fabrik_curl_get_pointer(CURL *handle, CURLINFO info, void **value) {
-  return curl.curl_easy_getinfo(handle, info, value);
-}
-CURLcode fabrik_curl_get_text(CURL *handle, CURLINFO info, const char **value) {
   return curl.curl_easy_getinfo(handle, info, value);
 }
 

@@ -26,16 +26,3 @@ package protocol DigestComputing: AnyObject {
   /// Called once, after the last update. nil when it could not be computed.
   func finish() -> Digest?
 }
-
-/// A digest that has been computed before.
-package final class KnownDigest: DigestComputing {
-  private let digest: Digest
-
-  package init(_ digest: Digest) {
-    self.digest = digest
-  }
-
-  package func update(_ bytes: UnsafeRawBufferPointer) {}
-
-  package func finish() -> Digest? { digest }
-}

@@ -1,4 +1,5 @@
 import CStoreSupport
+import SystemSupport
 
 #if canImport(Glibc)
   import Glibc
@@ -161,10 +162,6 @@ private struct RecordReader {
 }
 
 extension [UInt8] {
-  fileprivate mutating func append(littleEndian number: some FixedWidthInteger) {
-    Swift.withUnsafeBytes(of: number.littleEndian) { append(contentsOf: $0) }
-  }
-
   fileprivate mutating func append(counted bytes: some Collection<UInt8>) {
     append(UInt8(bytes.count))
     append(contentsOf: bytes)

@@ -170,6 +170,16 @@ extension CacheStore {
     EntryWriter(store: self, key: key, digest: digest)
   }
 
+  /// Stores a body that came from elsewhere and whose digest has been checked, unless the key has an entry already. A
+  /// failure only means that it is not stored.
+  package func keep(
+    _ body: UnsafeRawBufferPointer, under key: CacheKey, digest: Digest, duration: UInt32?, origin: String
+  ) {
+    let writer = makeWriter(key: key, digest: KnownDigest(digest: digest))
+    writer.write(body)
+    _ = writer.commit(duration: duration, origin: origin, mode: .keepFirst)
+  }
+
   /// Gives a record, whose blob is in place, its name.
   func publish(_ record: EntryRecord, mode: EntryWriter.Mode) throws -> EntryWriter.Outcome {
     let path = layout.entry(record.key, scope: record.scope)
@@ -192,6 +202,19 @@ extension CacheStore {
     usage.add(1, to: .entries)
     return .stored(bytes: record.size)
   }
+}
+
+/// A digest that has been computed before.
+private final class KnownDigest: DigestComputing {
+  private let digest: Digest
+
+  init(digest: Digest) {
+    self.digest = digest
+  }
+
+  func update(_ bytes: UnsafeRawBufferPointer) {}
+
+  func finish() -> Digest? { digest }
 }
 
 /// A file under `tmp`, removed with its owner unless it was published. A shared lock tells collectors of all processes

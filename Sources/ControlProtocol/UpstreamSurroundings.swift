@@ -19,15 +19,7 @@ package struct UpstreamSurroundings: Sendable, Equatable {
   }
 
   package init(environment: Environment) {
-    let text = environment.entries.lazy.map {
-      $0.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-    }
-    self.init(
-      environment: Dictionary(
-        text.filter { $0.count == 2 }.map {
-          (String(decoding: $0[0], as: UTF8.self), String(decoding: $0[1], as: UTF8.self))
-        }
-      ) { first, _ in first })
+    variables = Self.names.reduce(into: [:]) { $0[$1] = environment[$1] }
   }
 
   /// Whether they say with which credentials S3 is asked.

@@ -71,7 +71,7 @@ struct BuildPlan: Sendable, Equatable {
       bytes.append(UInt8(namespace.utf8.count))
       bytes += namespace.utf8
     }
-    withUnsafeBytes(of: count.littleEndian) { bytes += $0 }
+    bytes.append(littleEndian: count)
     return bytes + list
   }
 

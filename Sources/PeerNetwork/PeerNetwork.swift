@@ -62,9 +62,6 @@ package final class PeerNetwork: Sendable {
     TeamKeys.areKept(secret: settings.secret.text, directory: TeamKeys.directory(in: dataDirectory))
   }
 
-  /// The scope of a team's entries; nil only if OpenSSL fails.
-  package static func scope(settings: PeerSettings) -> Scope? { TeamKeys.scope(secret: settings.secret.text) }
-
   /// Lookups at the very beginning wait this long for peers that were there a short while ago.
   private static let settlingTime = TimeAmount.milliseconds(60)
   /// Milliseconds: peers seen within this time are waited for at the beginning.

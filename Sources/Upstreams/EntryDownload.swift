@@ -163,9 +163,10 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   }
 
   private func store(_ body: ByteBuffer, _ envelope: Envelope) {
-    let writer = local.makeWriter(key: key, digest: KnownDigest(envelope.digest))
-    body.withUnsafeReadableBytes { writer.write($0) }
-    _ = writer.commit(duration: envelope.duration, origin: upstream.origin, mode: .keepFirst)
+    body.withUnsafeReadableBytes {
+      local.keep(
+        $0, under: key, digest: envelope.digest, duration: envelope.duration, origin: upstream.origin)
+    }
     answer.stored.succeed()
   }
 

@@ -126,11 +126,11 @@ final class UploadQueue: Sendable {
       case .problem(let problem) where problem.kind != .ofObject && attempts + 1 < Self.mostAttempts:
         // What is wrong with all is no fault of this one.
         let next = problem.kind == .lasting ? attempts : attempts + 1
-        if state.waiting.updateValue(next, forKey: key) == nil { state.order.append(key) }
+        state.putBack(key, attempts: next)
         // Else it would be tried again at once.
         return state.pause()
       case .nothing where state.isStopped:
-        if state.waiting.updateValue(attempts, forKey: key) == nil { state.order.append(key) }
+        state.putBack(key, attempts: attempts)
       default: break
       }
       return false
@@ -188,6 +188,11 @@ final class UploadQueue: Sendable {
 }
 
 extension UploadQueue.State {
+  /// It was taken, and has not been sent. If it has been stored anew meanwhile, it waits already.
+  fileprivate mutating func putBack(_ key: CacheKey, attempts: Int) {
+    if waiting.updateValue(attempts, forKey: key) == nil { order.append(key) }
+  }
+
   /// Nothing is sent until it is over; false when that has been arranged already.
   fileprivate mutating func pause() -> Bool {
     defer { isPaused = true }

@@ -12,8 +12,6 @@ struct UpstreamCheck: Sendable {
 
   let upstream: Upstream
   let equipment: Equipment
-  /// Only for what an entry's way into a store needs.
-  let store: CacheStore
 
   /// - Parameter waiting: entries that wait to be sent up; nil: nothing is written.
   func run(waiting: Int?) async -> UpstreamReport {

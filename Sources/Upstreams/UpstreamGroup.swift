@@ -130,7 +130,7 @@ package final class UpstreamGroup: Sendable {
         reports.append(.init(url: member.upstream.url, layer: member.upstream.name, reading: reason, writing: reason))
         continue
       }
-      let check = UpstreamCheck(upstream: member.upstream, equipment: equipment, store: parameters.store)
+      let check = UpstreamCheck(upstream: member.upstream, equipment: equipment)
       reports.append(await check.run(waiting: member.uploads?.count))
     }
     return reports

@@ -5,14 +5,19 @@ import Synchronization
 /// Whether it is worth asking a store, and what the user should know of it. Reading and writing are judged apart: a full
 /// store can still be read.
 final class UpstreamHealth: Sendable {
+  /// Of one direction.
+  fileprivate struct Side {
+    var breaker = CircuitBreaker()
+    /// What is wrong now; nil: nothing is known to be.
+    var complaint: String?
+    /// Whether it will not work until somebody changes something.
+    var isHopeless = false
+  }
+
   fileprivate struct State {
-    var reading = CircuitBreaker()
-    var writing = CircuitBreaker()
+    var reading = Side()
+    var writing = Side()
     var latency = LatencyEstimate(longest: .seconds(10))
-    /// What is wrong now, for reading and for writing; nil: nothing is known to be.
-    var complaints: [Direction: String] = [:]
-    /// What will not work until somebody changes something.
-    var hopeless: Set<Direction> = []
     /// What has been found out and not been said.
     var unsaid: [String] = []
     /// When what was said may be said again.
@@ -20,6 +25,11 @@ final class UpstreamHealth: Sendable {
     /// Objects that were not what they should be.
     var rejected = 0
     var lastRejection: NIODeadline?
+
+    subscript(direction: Direction) -> Side {
+      get { direction == .reading ? reading : writing }
+      set { if direction == .reading { reading = newValue } else { writing = newValue } }
+    }
   }
 
   enum Direction: Sendable, Hashable {
@@ -41,25 +51,15 @@ final class UpstreamHealth: Sendable {
 
   /// Whether a question may be asked now. If so, its end must be recorded.
   func admits(_ direction: Direction) -> Bool {
-    state.withLock { state in
-      switch direction {
-      case .reading: state.reading.admits(now: .now())
-      case .writing: state.writing.admits(now: .now())
-      }
-    }
+    state.withLock { $0[direction].breaker.admits(now: .now()) }
   }
 
   /// Whether it will not work until somebody changes something.
-  func isHopeless(_ direction: Direction) -> Bool { state.withLock { $0.hopeless.contains(direction) } }
+  func isHopeless(_ direction: Direction) -> Bool { state.withLock { $0[direction].isHopeless } }
 
   /// Whether a question would be admitted.
   func isUsable(_ direction: Direction) -> Bool {
-    state.withLock { state in
-      switch direction {
-      case .reading: state.reading.isClosed(now: .now())
-      case .writing: state.writing.isClosed(now: .now())
-      }
-    }
+    state.withLock { $0[direction].breaker.isClosed(now: .now()) }
   }
 
   /// The beginning of an answer that came after this time.
@@ -74,41 +74,31 @@ final class UpstreamHealth: Sendable {
 
   func recordSuccess(_ direction: Direction) {
     state.withLock { state in
-      switch direction {
-      case .reading: state.reading.recordSuccess()
-      case .writing: state.writing.recordSuccess()
-      }
-      state.complaints[direction] = nil
-      state.hopeless.remove(direction)
+      state[direction].breaker.recordSuccess()
+      state[direction].complaint = nil
+      state[direction].isHopeless = false
     }
   }
 
   /// A question that was given up, or whose failure says nothing about the store.
   func recordNothing(_ direction: Direction) {
-    state.withLock { state in
-      switch direction {
-      case .reading: state.reading.recordNothing(now: .now())
-      case .writing: state.writing.recordNothing(now: .now())
-      }
-    }
+    state.withLock { $0[direction].breaker.recordNothing(now: .now()) }
   }
 
   func record(_ problem: UpstreamProblem, _ direction: Direction, now: NIODeadline = .now()) {
     state.withLock { state in
-      switch (problem.kind, direction) {
-      case (.ofObject, .reading): state.reading.recordNothing(now: now)
-      case (.ofObject, .writing): state.writing.recordNothing(now: now)
-      case (.passing, .reading): state.reading.recordFailure(now: now)
-      case (.passing, .writing): state.writing.recordFailure(now: now)
-      case (.lasting, .reading): state.reading.trip(now: now)
-      case (.lasting, .writing): state.writing.trip(now: now)
+      switch problem.kind {
+      case .ofObject: state[direction].breaker.recordNothing(now: now)
+      case .passing: state[direction].breaker.recordFailure(now: now)
+      case .lasting:
+        state[direction].breaker.trip(now: now)
+        state[direction].isHopeless = true
       }
-      if problem.kind == .lasting { state.hopeless.insert(direction) }
       // The same trouble has several faces: said is the first, until it is over.
-      guard state.complaints[direction] == nil else { return }
+      guard state[direction].complaint == nil else { return }
       // Trouble with both reading and writing is one trouble.
-      let isKnown = !state.complaints.isEmpty
-      state.complaints[direction] = problem.text
+      let isKnown = state.complaint != nil
+      state[direction].complaint = problem.text
       if !isKnown {
         state.say(name + (problem.text.hasPrefix(":") ? "" : " ") + problem.text, now: now)
       }
@@ -121,9 +111,9 @@ final class UpstreamHealth: Sendable {
       state.rejected += 1
       // The store answers: it is not to blame, unless it answers everything so.
       if flaw == .foreign {
-        state.reading.recordFailure(now: now)
+        state.reading.breaker.recordFailure(now: now)
       } else {
-        state.reading.recordSuccess()
+        state.reading.breaker.recordSuccess()
       }
       if let last = state.lastRejection, now - last < Self.pause { return }
       state.lastRejection = now
@@ -142,10 +132,12 @@ final class UpstreamHealth: Sendable {
   }
 
   /// What is wrong now.
-  var complaint: String? { state.withLock { $0.complaints[.reading] ?? $0.complaints[.writing] } }
+  var complaint: String? { state.withLock { $0.complaint } }
 }
 
 extension UpstreamHealth.State {
+  fileprivate var complaint: String? { reading.complaint ?? writing.complaint }
+
   fileprivate mutating func say(_ text: String, now: NIODeadline) {
     if let end = said[text], now < end { return }
     guard said[text] != nil || said.count < UpstreamHealth.mostSaid else { return }

@@ -10,9 +10,6 @@
 /// process ends. May be called from several threads.
 const char *fabrik_curl_load(void);
 
-/// The version that was loaded, such as "7.88.1"; NULL before.
-const char *fabrik_curl_version(void);
-
 // None of the following may be called before `fabrik_curl_load` has returned NULL.
 
 CURL *fabrik_curl_easy_init(void);
@@ -32,8 +29,6 @@ CURLcode fabrik_curl_set_transfer(CURL *handle, CURLoption option, fabrik_curl_t
 CURLcode fabrik_curl_set_seek(CURL *handle, fabrik_curl_seek function);
 
 CURLcode fabrik_curl_get_long(CURL *handle, CURLINFO info, long *value);
-CURLcode fabrik_curl_get_pointer(CURL *handle, CURLINFO info, void **value);
-CURLcode fabrik_curl_get_text(CURL *handle, CURLINFO info, const char **value);
 
 CURLM *fabrik_curl_multi_init(void);
 CURLMcode fabrik_curl_multi_cleanup(CURLM *multi);

@@ -24,9 +24,9 @@ final class BackgroundStoring: Sendable {
     done: EventLoopPromise<Void>? = nil
   ) {
     @Sendable func work() {
-      let writer = store.makeWriter(key: key, digest: KnownDigest(digest))
-      body.withUnsafeReadableBytes { writer.write($0) }
-      _ = writer.commit(duration: duration, origin: origin, mode: .keepFirst)
+      body.withUnsafeReadableBytes {
+        store.keep($0, under: key, digest: digest, duration: duration, origin: origin)
+      }
       done?.succeed()
     }
     guard let pool else { return work() }

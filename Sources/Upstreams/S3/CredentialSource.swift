@@ -14,13 +14,6 @@ struct CredentialSource: Sendable {
     case problem(S3Problem)
   }
 
-  /// The variables that are looked at, here and for the store's place.
-  static let variables = [
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "HOME", "AWS_REGION", "AWS_DEFAULT_REGION",
-    "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL",
-  ]
-
   /// The settings' profile: it goes before the environment's keys.
   private let chosenProfile: String?
   private let environment: [String: String]

@@ -25,15 +25,13 @@ struct S3Failure: Error, Sendable, Equatable {
   /// The store's own words, fit to be shown; may be empty.
   let message: String
 
-  /// As much of an answer's body as is looked at, in bytes.
-  static let longestBody = 8192
   private static let longestMessage = 200
 
   /// - Parameters:
   ///   - body: What came, if only its beginning.
   ///   - bucketRegion: The header `x-amz-bucket-region`.
   init(method: UpstreamRequest.Method, status: Int, body: [UInt8], bucketRegion: String? = nil) {
-    let error = ErrorDocument(body.prefix(Self.longestBody))
+    let error = ErrorDocument(body.prefix(StoreAnswer.bodyLimit))
     self.status = status
     code = error?["Code"].flatMap { Self.isCode($0) ? $0 : nil }
     message = PlainText.clean(error?["Message"] ?? "", limit: Self.longestMessage)

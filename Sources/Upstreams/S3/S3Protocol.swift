@@ -29,7 +29,7 @@ final class S3Protocol: Sendable {
   /// none.
   static let largestClockOffset: Int64 = 86400
 
-  /// - Parameter environment: The user's variables, at least those of ``CredentialSource/variables`` that are set.
+  /// - Parameter environment: The user's variables, at least those of ``UpstreamSurroundings`` that are set.
   init(settings: UpstreamSettings, environment: [String: String]) throws(S3Problem) {
     let source = CredentialSource(
       profile: settings.profile.flatMap { $0.isEmpty ? nil : $0 }, environment: environment)

@@ -1,5 +1,6 @@
 import CacheStore
 import Cryptography
+import SystemSupport
 
 /// What stands before the body of an object in a store: which entry it is, and what its body must be. With a team's
 /// secret it is sealed, so that whoever can write to the store, but is not of the team, cannot have a build take
@@ -108,11 +109,5 @@ struct Envelope: Sendable, Equatable {
     guard rest.isEmpty else { throw .foreign }
     guard Array(key.namespace.utf8) == namespace, key.bytes == bytes else { throw .otherEntry }
     self.key = key
-  }
-}
-
-extension [UInt8] {
-  fileprivate mutating func append(littleEndian number: some FixedWidthInteger) {
-    Swift.withUnsafeBytes(of: number.littleEndian) { append(contentsOf: $0) }
   }
 }

@@ -109,27 +109,12 @@ final class TransferEngine: Sendable {
 
   // MARK: - On the thread
 
-  fileprivate final class Active {
-    let handle: UnsafeMutableRawPointer
-    let urgency: Urgency
-    let transfer: Transfer
-    var headers: UnsafeMutablePointer<curl_slist>?
-
-    init(handle: UnsafeMutableRawPointer, urgency: Urgency, transfer: Transfer) {
-      self.handle = handle
-      self.urgency = urgency
-      self.transfer = transfer
-    }
-
-    deinit { fabrik_curl_list_free(headers) }
-  }
-
   /// Milliseconds between looks at those that may be late.
   private static let tick: CInt = 50
   private static let idlePatience: CInt = 60_000
 
   private func run() {
-    var active: [UnsafeMutableRawPointer: Active] = [:]
+    var active: [UnsafeMutableRawPointer: ActiveTransfer] = [:]
     var counts = [Int](repeating: 0, count: Urgency.allCases.count)
     var spare: [UnsafeMutableRawPointer] = []
     var isStopping = false
@@ -140,8 +125,8 @@ final class TransferEngine: Sendable {
           transfer.consumer.end(.other("libcurl is out of memory"))
           continue
         }
-        let item = Active(handle: easy, urgency: order.urgency, transfer: transfer)
-        configure(item)
+        let item = ActiveTransfer(handle: easy, urgency: order.urgency, transfer: transfer)
+        item.configure()
         transfer.begin = .now()
         active[easy] = item
         counts[order.urgency.rawValue] += 1
@@ -213,7 +198,7 @@ final class TransferEngine: Sendable {
     return true
   }
 
-  private func finish(_ item: Active, _ code: CURLcode, _ spare: inout [UnsafeMutableRawPointer]) {
+  private func finish(_ item: ActiveTransfer, _ code: CURLcode, _ spare: inout [UnsafeMutableRawPointer]) {
     let transfer = item.transfer
     var failure = transfer.interruption ?? Self.failure(of: code, item.handle)
     _ = fabrik_curl_multi_remove(handle.multi, item.handle)
@@ -252,115 +237,6 @@ final class TransferEngine: Sendable {
     var status = 0
     guard fabrik_curl_get_long(easy, CURLINFO_HTTP_CONNECTCODE, &status) == CURLE_OK else { return nil }
     return status >= 300 ? status : nil
-  }
-
-  // MARK: - Settings of a transfer
-
-  private func configure(_ item: Active) {
-    let easy = item.handle
-    let transfer = item.transfer
-    func set(_ option: CURLoption, _ value: Int) { _ = fabrik_curl_set_long(easy, option, value) }
-    func set(_ option: CURLoption, _ value: String?) { _ = fabrik_curl_set_text(easy, option, value) }
-    let context = Unmanaged.passUnretained(item).toOpaque()
-    set(CURLOPT_NOSIGNAL, 1)
-    // A name that is being looked up when its transfer is given up is left to its thread: to wait for that, as is the
-    // default, stops all transfers for as long as a dead name server takes.
-    set(CURLOPT_QUICK_EXIT, 1)
-    // Whatever a redirection or a configuration may say.
-    set(CURLOPT_PROTOCOLS_STR, "http,https")
-    set(CURLOPT_FOLLOWLOCATION, 0)
-    set(CURLOPT_URL, transfer.request.url)
-    // What was signed is what is sent.
-    set(CURLOPT_PATH_AS_IS, 1)
-    set(CURLOPT_CONNECTTIMEOUT_MS, transfer.options.connectPatience)
-    set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-    set(CURLOPT_USERAGENT, "fabrik")
-    setTrust(transfer.options, set)
-    let isSecure = transfer.request.url.hasPrefix("https:")
-    // An empty name: none, whatever this process's environment says.
-    set(CURLOPT_PROXY, (isSecure ? transfer.options.secureProxy : transfer.options.plainProxy) ?? "")
-    set(CURLOPT_NOPROXY, transfer.options.proxyExceptions ?? "")
-    // What a proxy says of a tunnel is not the store's answer.
-    set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
-    if let file = transfer.options.netrcFile {
-      set(CURLOPT_NETRC, Int(CURL_NETRC_OPTIONAL.rawValue))
-      set(CURLOPT_NETRC_FILE, file)
-    }
-    var headers: UnsafeMutablePointer<curl_slist>?
-    for header in transfer.request.headers {
-      headers = fabrik_curl_list_append(headers, "\(header.name): \(header.value)")
-    }
-    // A store that does not know the expectation would cost a second.
-    headers = fabrik_curl_list_append(headers, "Expect:")
-    item.headers = headers
-    _ = fabrik_curl_set_list(easy, CURLOPT_HTTPHEADER, headers)
-    setMethod(item, context)
-    _ = fabrik_curl_set_transfer(easy, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
-      TransferEngine.active(context).take(UnsafeRawBufferPointer(start: bytes, count: size * count))
-    }
-    _ = fabrik_curl_set_pointer(easy, CURLOPT_WRITEDATA, context)
-    _ = fabrik_curl_set_transfer(easy, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
-      TransferEngine.active(context).takeHead(UnsafeRawBufferPointer(start: bytes, count: size * count))
-    }
-    _ = fabrik_curl_set_pointer(easy, CURLOPT_HEADERDATA, context)
-  }
-
-  private func setTrust(_ options: ConnectionOptions, _ set: (CURLoption, String?) -> Void) {
-    if let file = options.authorityFile { set(CURLOPT_CAINFO, file) }
-    // With a directory of certificates, libcurl reads all of them anew for each connection: 40 ms of processor time.
-    set(CURLOPT_CAPATH, nil)
-  }
-
-  private func setMethod(_ item: Active, _ context: UnsafeMutableRawPointer) {
-    let easy = item.handle
-    switch item.transfer.request.method {
-    case .get: _ = fabrik_curl_set_long(easy, CURLOPT_HTTPGET, 1)
-    case .delete: _ = fabrik_curl_set_text(easy, CURLOPT_CUSTOMREQUEST, "DELETE")
-    case .put:
-      _ = fabrik_curl_set_long(easy, CURLOPT_UPLOAD, 1)
-      _ = fabrik_curl_set_size(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(item.transfer.upload?.size ?? 0))
-      _ = fabrik_curl_set_transfer(easy, CURLOPT_READFUNCTION) { bytes, size, count, context in
-        TransferEngine.active(context).give(UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
-      }
-      _ = fabrik_curl_set_pointer(easy, CURLOPT_READDATA, context)
-      // A connection that the store has closed meanwhile is replaced, and the body sent once more.
-      _ = fabrik_curl_set_seek(easy) { context, offset, origin in
-        guard origin == SEEK_SET, offset >= 0 else { return CURL_SEEKFUNC_FAIL }
-        TransferEngine.active(context).transfer.sent = UInt64(offset)
-        return CURL_SEEKFUNC_OK
-      }
-      _ = fabrik_curl_set_pointer(easy, CURLOPT_SEEKDATA, context)
-    }
-  }
-
-  /// The transfer that a callback is about. libcurl calls back only while the engine holds it.
-  private static func active(_ context: UnsafeMutableRawPointer?) -> Active {
-    guard let context else { preconditionFailure("libcurl called back without what it was given") }
-    return Unmanaged<Active>.fromOpaque(context).takeUnretainedValue()
-  }
-}
-
-extension TransferEngine.Active {
-  /// Returns the number of bytes taken; any other than all ends the transfer.
-  fileprivate func take(_ bytes: UnsafeRawBufferPointer) -> Int {
-    transfer.received += UInt64(bytes.count)
-    guard transfer.announceHead(), transfer.consumer.take(bytes) else { return bytes.count == 0 ? 1 : 0 }
-    return bytes.count
-  }
-
-  fileprivate func takeHead(_ line: UnsafeRawBufferPointer) -> Int {
-    guard transfer.head.take(line) else { return 0 }
-    // The empty line that ends a head; that of an interim answer does not count.
-    if line.count <= 2, transfer.head.status >= 200 { transfer.answeredAt = .now() }
-    return line.count
-  }
-
-  fileprivate func give(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
-    guard let body = transfer.upload else { return 0 }
-    guard let count = body.read(at: transfer.sent, into: buffer) else { return Int(CURL_READFUNC_ABORT) }
-    transfer.sent += UInt64(count)
-    transfer.sentAt = .now()
-    return count
   }
 }
 

@@ -20,7 +20,7 @@ struct CredentialSourceTests {
     /// Only the variables that a launcher hands over are seen.
     func source(_ variables: [String: String] = [:], profile: String? = nil) -> CredentialSource {
       let all = variables.merging(["HOME": path.string]) { own, _ in own }
-      return CredentialSource(profile: profile, environment: all.filter { CredentialSource.variables.contains($0.key) })
+      return CredentialSource(profile: profile, environment: UpstreamSurroundings(environment: all).variables)
     }
 
     func find(_ variables: [String: String] = [:], profile: String? = nil) -> CredentialSource.Finding {
