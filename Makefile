@@ -2,6 +2,7 @@
 # make test      build and run all tests
 # make test-lan  run the scenarios between hosts, which are network namespaces on this machine
 # make test-upstreams  run the scenarios with caches behind the peers, which are real servers on this machine
+# make test-tools  build real projects with real build tools, each twice
 # make bench     measure, and print the table of the README
 # make bench-lan measure what peers give and cost, and print a table
 # make bench-upstreams  measure what stores behind the peers give
@@ -18,7 +19,7 @@ RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
 # The linker's remarks on static linking are about functions that fabrik does not call.
 QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mktemp. is dangerous" || true; }
 
-.PHONY: build demo test test-lan test-upstreams lint format bench bench-lan bench-upstreams check-real
+.PHONY: build demo test test-lan test-upstreams test-tools lint format bench bench-lan bench-upstreams check-real
 .PHONY: completions install uninstall dependencies test-dependencies
 
 build: dependencies
@@ -51,6 +52,11 @@ test-lan: build
 test-upstreams: build
 	@scripts/install-dependencies upstreams
 	python3 Tests/Upstreams $(UPSTREAMS)
+
+# TOOLS holds arguments of the runner.
+test-tools: build
+	@scripts/install-dependencies tools
+	python3 Tests/Tools $(TOOLS)
 
 lint:
 	$(SWIFT) format lint --recursive --strict Package.swift Sources Tests

@@ -1,0 +1,19 @@
+"""Runs the scenarios: python3 Tests/Tools [-v] [-k PATTERN] [MODULE[.CLASS[.TEST]]]..."""
+
+import signal
+import sys
+import unittest
+
+from places import HERE
+
+
+def main():
+    # Ends what was started first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    words = sys.argv[1:]
+    is_named = any(not word.startswith("-") and before != "-k" for before, word in zip(["", *words], words))
+    unittest.main(module=None, argv=["tools", *([] if is_named else ["discover", "-s", str(HERE)]), *words])
+
+
+if __name__ == "__main__":
+    main()
