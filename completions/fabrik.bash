@@ -209,7 +209,7 @@ _fabrik_exec() {
         return
         ;;
     '--tool')
-        __fabrik_add_completions -W 'ccache=on'$'\n''ccache=off'
+        __fabrik_add_completions -W 'ccache=on'$'\n''ccache=off'$'\n''turbo=on'$'\n''turbo=off'$'\n''nx=on'$'\n''nx=off'$'\n''vcpkg=on'$'\n''vcpkg=off'
         return
         ;;
     esac

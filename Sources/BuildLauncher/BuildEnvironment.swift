@@ -9,6 +9,8 @@ struct BuildEnvironment {
   /// What was set, for `--dry-run`: name and value, in order; the PATH last.
   private(set) var injected: [(name: String, value: String)] = []
   private(set) var wirings: [(tool: any BuildTool.Type, wiring: Wiring)] = []
+  /// What goes between COMMAND and its arguments.
+  var arguments: [String] { wirings.flatMap { $0.wiring.state == .wired ? $0.wiring.arguments : [] } }
 
   init(
     context: BuildContext, configuration: FabrikConfiguration, links: LinkDirectory
@@ -23,6 +25,11 @@ struct BuildEnvironment {
       let wiring = tool.wire(context)
       wirings.append((tool, wiring))
       guard wiring.state == .wired else { continue }
+      // A tool whose files are missing would fail; one that is not told of them only asks nobody.
+      guard wiring.files.allSatisfy(Self.write) else {
+        wirings[wirings.count - 1].wiring = .unavailable("\(tool.name) is not cached: its files cannot be written")
+        continue
+      }
       for variable in wiring.variables {
         environment[variable.name] = variable.value
         injected.append((variable.name, variable.value ?? ""))
@@ -40,6 +47,16 @@ struct BuildEnvironment {
     }
     let directories = path.map { String(decoding: $0, as: UTF8.self) }
     Session.mark(&environment, injected: injected.map(\.name).filter { $0 != "PATH" } + directories)
+  }
+
+  private static func write(_ file: Wiring.File) -> Bool {
+    do {
+      try FileSystem.makeDirectories(file.path.removingLastComponent(), permissions: 0o700)
+      try SmallFile.replace(file.path, with: file.text)
+      return true
+    } catch {
+      return false
+    }
   }
 
   /// A home that cannot be written still leaves the runtime directory, where the links are lost at logout.

@@ -102,7 +102,7 @@ package struct ExecSession {
         terms: LeaseTerms(
           linger: configuration.linger.value, usesPeers: options.usesPeers, usesUpstreams: options.usesUpstreams,
           surroundings: starter.surroundings.upstreams,
-          plan: plan))
+          tools: BuildTools.all.filter { $0.isDriven(by: commandName) }.map { $0.name }, plan: plan))
     } catch {
       say("no cache for this build: \(error)")
       runUncached()
@@ -123,18 +123,18 @@ package struct ExecSession {
   }
 
   private func runUncached() -> Never {
-    let process = start(in: environment)
+    let process = start(options.command, in: environment)
     letGoOfDescriptors(but: nil)
     process.wait().reproduce()
   }
 
-  private func start(in environment: Environment) -> CommandProcess {
-    let candidates = CommandLookup(environment: environment).candidates(for: options.command[0])
+  private func start(_ command: [[UInt8]], in environment: Environment) -> CommandProcess {
+    let candidates = CommandLookup(environment: environment).candidates(for: command[0])
     do {
       return try CommandProcess(
-        candidates: candidates, arguments: options.command, environment: environment, processes: processes)
+        candidates: candidates, arguments: command, environment: environment, processes: processes)
     } catch {
-      Self.explain(error, command: options.command)
+      Self.explain(error, command: command)
     }
   }
 
@@ -145,6 +145,7 @@ package struct ExecSession {
       endpoints: CacheEndpoints(
         crshSocket: instance.crshSocket, httpPort: endpoint.port, httpToken: endpoint.bearer(lease: lease)),
       projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
+      buildDirectory: instance.buildDirectory(lease: lease), fabrik: ServerStarter.thisProgram,
       host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory))
     return BuildEnvironment(
       context: context, configuration: configuration, links: LinkDirectory(root: paths.data.appending("links")))
@@ -154,7 +155,8 @@ package struct ExecSession {
     let build = wire(endpoint: access.endpoint, lease: access.lease.id, instance: instance)
     explainWiring(build)
     let begin = ContinuousClock.now
-    let process = start(in: build.environment)
+    let command = options.command.prefix(1) + build.arguments.map { Array($0.utf8) } + options.command.dropFirst()
+    let process = start(Array(command), in: build.environment)
     letGoOfDescriptors(but: access.lease.descriptor)
     let ending = process.wait()
     let elapsed = ContinuousClock.now - begin
@@ -234,20 +236,18 @@ package struct ExecSession {
     case .line:
       if let line = report.line {
         StandardStream.error.write(line: line)
-      } else if ending == .exited(0), known != nil {
-        hintAtSilence(build)
       }
+      if ending == .exited(0), known != nil { hintAtSilence(build, report.statistics) }
     }
   }
 
   /// A build that worked for a while without a question to the cache deserves a hint; a build with nothing to do does
   /// not.
-  private func hintAtSilence(_ build: BuildEnvironment) {
+  private func hintAtSilence(_ build: BuildEnvironment, _ statistics: LeaseStatistics) {
     for (tool, wiring) in build.wirings where wiring.state == .wired {
+      guard !tool.namespaces.contains(where: { statistics.tools[$0] != nil }) else { continue }
       if fabrik_children_cpu_microseconds() >= Self.noticeableWork, tool.isDriven(by: commandName) {
         say(wiring.silenceHint)
-      } else {
-        sayVerbosely(wiring.silenceHint)
       }
     }
   }
@@ -259,9 +259,13 @@ package struct ExecSession {
         SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:))
         ?? HTTPEndpoint(port: 0, token: "TOKEN")
       let build = wire(endpoint: HTTPEndpoint(port: endpoint.port, token: "TOKEN"), lease: "LEASE", instance: instance)
+      defer { try? FileSystem.removeTree(instance.buildDirectory(lease: "LEASE")) }
       for (name, value) in build.injected {
         // Without a server there is no port yet.
         StandardStream.output.write(line: "\(name)=\(value.replacing("127.0.0.1:0/", with: "127.0.0.1:PORT/"))")
+      }
+      if !build.arguments.isEmpty {
+        StandardStream.output.write(line: "# \(commandName) is called with: \(build.arguments.joined(separator: " "))")
       }
       for (tool, wiring) in build.wirings {
         switch wiring.state {

@@ -16,6 +16,8 @@ struct LeaseTerms: Sendable {
   let usesUpstreams: Bool
   /// What upstreams are reached with; nil: there are none.
   let surroundings: UpstreamSurroundings?
+  /// Build tools that the command usually runs.
+  var tools: [String] = []
   /// By ``BuildIdentity``; nil: nothing is fetched ahead.
   var plan: String?
 }
@@ -33,6 +35,7 @@ struct LeaseConnection: ~Copyable {
     if !terms.usesPeers { fields["peers"] = "0" }
     if !terms.usesUpstreams { fields["upstreams"] = "0" }
     fields.merge(terms.surroundings?.fields ?? [:]) { $1 }
+    if !terms.tools.isEmpty { fields["tools"] = terms.tools.joined(separator: ",") }
     fields["plan"] = terms.plan
     connection.send(.init(ControlMessage.lease, fields))
   }

@@ -237,6 +237,9 @@ struct ServerStarter {
     return reader
   }
 
+  /// This program's file; if /proc is not there, its name.
+  static var thisProgram: FilePath { (try? FileSystem.realPath("/proc/self/exe")) ?? "fabrik" }
+
   /// Finds `fabrik-server` beside this program, or in libexec as `make install` puts it.
   static func locateProgram() throws(Failure) -> FilePath {
     guard let here = try? FileSystem.realPath("/proc/self/exe").removingLastComponent() else {

@@ -12,19 +12,34 @@ package struct BuildContext: Sendable {
   package let projectRoot: FilePath?
   /// A private directory that can be written, whatever the state of the home directory.
   package let scratch: FilePath
+  /// A directory of this build alone, made when a file is put there; it goes with the build.
+  package let buildDirectory: FilePath
+  /// This program.
+  package let fabrik: FilePath
   package let host: any ToolHost
 
   package init(
     command: [String], environment: Environment, endpoints: CacheEndpoints, projectRoot: FilePath?, scratch: FilePath,
-    host: any ToolHost
+    buildDirectory: FilePath, fabrik: FilePath, host: any ToolHost
   ) {
     self.command = command
     self.environment = environment
     self.endpoints = endpoints
     self.projectRoot = projectRoot
     self.scratch = scratch
+    self.buildDirectory = buildDirectory
+    self.fabrik = fabrik
     self.host = host
   }
+
+  /// The name of the command's program.
+  package var program: String { command.first.flatMap { FilePath($0).lastComponent?.string } ?? "" }
+
+  /// Whether the user's environment has the variable, with whatever value.
+  func isSet(_ variable: String) -> Bool { environment[variable] != nil }
+
+  /// The first of the variables that the user has set.
+  func firstSet(of variables: String...) -> String? { variables.first(where: isSet) }
 }
 
 /// Where tools reach the server.
@@ -41,6 +56,9 @@ package struct CacheEndpoints: Sendable, Equatable {
     self.httpPort = httpPort
     self.httpToken = httpToken
   }
+
+  /// What a tool that takes an address gets: the front end, and the root of the tool's dialect.
+  func address(_ root: String) -> String { "http://127.0.0.1:\(httpPort)\(root)" }
 }
 
 /// A program on the user's PATH.

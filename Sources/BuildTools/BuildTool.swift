@@ -6,6 +6,9 @@ package protocol BuildTool: Sendable {
   /// What it caches, for help and messages: a few words.
   static var purpose: String { get }
 
+  /// The namespaces of what it asks for.
+  static var namespaces: [String] { get }
+
   /// Whether a command of this name usually runs this tool, so that its absence deserves a word.
   static func isDriven(by command: String) -> Bool
 
@@ -15,7 +18,7 @@ package protocol BuildTool: Sendable {
 
 /// All build tools Fabrik knows. Adding one touches its own file and this list.
 package enum BuildTools {
-  package static let all: [any BuildTool.Type] = [CCache.self]
+  package static let all: [any BuildTool.Type] = [CCache.self, Turborepo.self, Nx.self, Vcpkg.self]
 
   package static let names: [String] = all.map { $0.name }
 }

@@ -7,6 +7,7 @@ import SystemSupport
 package enum CCache: BuildTool {
   package static let name = "ccache"
   package static let purpose = "C and C++"
+  package static let namespaces = ["ccache"]
 
   package static func isDriven(by command: String) -> Bool {
     drivers.contains(command) || CompilerName.isCompiler(command)
@@ -161,8 +162,6 @@ package enum CCache: BuildTool {
 }
 
 extension BuildContext {
-  fileprivate func isSet(_ variable: String) -> Bool { environment[variable] != nil }
-
   fileprivate func variable(of option: CCache.Option) -> String? {
     [option.variable, option.negation].compactMap { $0 }.first(where: isSet)
   }

@@ -24,6 +24,17 @@ package struct Wiring: Sendable, Equatable {
     }
   }
 
+  /// A file that has to be there while the build runs.
+  package struct File: Sendable, Equatable {
+    package let path: FilePath
+    package let text: String
+
+    package init(_ path: FilePath, _ text: String) {
+      self.path = path
+      self.text = text
+    }
+  }
+
   /// Whether the tool will ask Fabrik.
   package enum State: Sendable, Equatable {
     case wired
@@ -36,6 +47,9 @@ package struct Wiring: Sendable, Equatable {
   package var state = State.wired
   package var variables: [Variable] = []
   package var links: Links?
+  /// Inserted between COMMAND and its arguments: where the tool takes what it needs from nowhere else.
+  package var arguments: [String] = []
+  package var files: [File] = []
   /// What was not touched because the user has set it, for `-v`.
   package var kept: [String] = []
   /// What to say when the tool was wired and yet never asked.

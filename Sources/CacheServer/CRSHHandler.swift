@@ -107,7 +107,7 @@ final class CRSHHandler: ChannelInboundHandler {
     isSending = true
     gate.isBusy = true
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    EntrySender(server: server, channel: context.channel).answer(key, for: account) { size in
+    EntrySender(server: server, channel: context.channel).answer(key, for: account) { size, _ in
       context.channel.allocator.buffer(bytes: CRSHResponse.valueHead(size: size))
     }.whenSuccess { result in
       let (handler, context) = this.value

@@ -52,7 +52,8 @@ package struct CacheServer: Sendable {
     EndSignals.observe { lifecycle.report(.terminated) }
     let peers = PeerSide(options: options, store: store, transfers: transfers, group: group)
     let server = ServerContext(
-      cache: LayeredCache(local: store), leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
+      instance: options.instance, cache: LayeredCache(local: store),
+      leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
       transfers: transfers, workers: workers, peers: peers, upstreams: upstreams)
 
     // The launcher takes the absence of `ready` as a sign that no tool has been answered, so its socket comes first.

@@ -87,16 +87,19 @@ final class ControlHandler: ChannelInboundHandler {
   }
 
   private func openLease(_ message: ControlMessage, _ context: ChannelHandlerContext) {
-    guard isLauncher, lease == nil, let id = message["id"], let process = message["pid"].flatMap({ Int32($0) }) else {
-      return context.close(promise: nil)
-    }
+    // The id becomes a part of a path.
+    guard isLauncher, lease == nil, let id = message["id"], !id.isEmpty, id.utf8.allSatisfy(Self.isWordByte),
+      let process = message["pid"].flatMap({ Int32($0) })
+    else { return context.close(promise: nil) }
     let linger = Duration.milliseconds(message["linger"].flatMap { Int64($0) } ?? 0)
     var excluded: Set<CacheLayerName> = message["peers"] == "0" ? [.peers] : []
     if message["upstreams"] == "0" { excluded.formUnion([.regional, .s3]) }
     let plan = message["plan"].flatMap { CacheKey(plan: $0) }
     let account = StatisticsAccount(excluding: excluded, keepsJournal: plan != nil)
     rejectedBefore = server.upstreams?.rejected ?? 0
-    let lease = LeaseRegistry.Lease(id: id, process: process, linger: linger, account: account, plan: plan)
+    let lease = LeaseRegistry.Lease(
+      id: id, process: process, linger: linger, account: account,
+      tools: Set(message["tools"]?.split(separator: ",").map(String.init) ?? []), plan: plan)
     self.lease = lease
     server.leases.open(lease)
     server.lifecycle.report(.leaseOpened)
@@ -105,6 +108,10 @@ final class ControlHandler: ChannelInboundHandler {
       with: UpstreamSurroundings(fields: message.fields), isAlone: server.leases.count <= 1)
     answer(.init(ControlMessage.ready), context)
     if let plan { prefetch(plan, for: account, on: context.eventLoop) }
+  }
+
+  private static func isWordByte(_ byte: UInt8) -> Bool {
+    Character(Unicode.Scalar(byte)).isHexDigit || byte == UInt8(ascii: "-")
   }
 
   private func prefetch(_ plan: CacheKey, for account: StatisticsAccount, on loop: any EventLoop) {
@@ -133,6 +140,7 @@ final class ControlHandler: ChannelInboundHandler {
     prefetcher?.stop()
     prefetcher = nil
     server.storePlan(of: lease)
+    server.removeFiles(of: lease)
     server.leases.close(id: lease.id)
     server.lifecycle.report(.leaseClosed(linger: lease.linger, remaining: server.leases.count))
   }

@@ -28,10 +28,14 @@ struct EntrySender {
 
   /// Up to here one read and one check cost less than a second system call to the socket.
   static let wholeLimit: UInt64 = 1 << 17
-  /// Writes what `head` makes of the body's size, and the body, and flushes. The result comes when all has been handed
+
+  /// What precedes a body: made of its size in bytes, and of the milliseconds that the tool once took to make it.
+  typealias Head = (_ size: UInt64, _ duration: UInt32?) -> ByteBuffer
+
+  /// Writes what `head` makes, and the body, and flushes. The result comes when all has been handed
   /// to the socket, or, for small bodies, to the channel. To be called on the channel's event loop.
   func answer(
-    _ key: CacheKey, for account: StatisticsAccount, head: @escaping (UInt64) -> ByteBuffer
+    _ key: CacheKey, for account: StatisticsAccount, head: @escaping Head
   ) -> EventLoopFuture<Result> {
     let removals = server.cache.removals
     let source = account.takePrefetched(key)
@@ -40,12 +44,12 @@ struct EntrySender {
       account.record(
         key,
         hit: .init(layer: source?.layer ?? .local, bytes: size, duration: recent.duration, peer: source?.peer))
-      channel.write(head(size), promise: nil)
+      channel.write(head(size, recent.duration), promise: nil)
       channel.writeAndFlush(recent.body, promise: nil)
       return channel.eventLoop.makeSucceededFuture(.sent)
     }
     if let entry = server.cache.lookup(key, from: source, for: account) {
-      return send(entry, from: source, for: account, head: head(entry.size), removals: removals)
+      return send(entry, from: source, for: account, head: head(entry.size, entry.record.duration), removals: removals)
     }
     guard let fetch = server.cache.fetch(key, for: account, on: channel.eventLoop) else {
       _ = server.cache.finishLookup(key, fetched: nil, for: account)
@@ -56,14 +60,15 @@ struct EntrySender {
       let (sender, head) = this.value
       if fetched != nil { sender.server.collectIfNeeded() }
       if let fetched, let body = fetched.body {
-        sender.send(fetched, body, of: key, for: account, head: head(fetched.size), removals: removals)
+        sender.send(
+          fetched, body, of: key, for: account, head: head(fetched.size, fetched.duration), removals: removals)
         return sender.channel.eventLoop.makeSucceededFuture(.sent)
       }
       guard let entry = sender.server.cache.finishLookup(key, fetched: fetched, for: account) else {
         return sender.channel.eventLoop.makeSucceededFuture(.missing)
       }
       return sender.send(
-        entry, from: fetched, for: account, head: head(entry.size), removals: removals)
+        entry, from: fetched, for: account, head: head(entry.size, entry.record.duration), removals: removals)
     }
   }
 

@@ -13,18 +13,18 @@ import NIOPosix
   import Darwin
 #endif
 
-/// One connection to the HTTP front end. Requests are parsed by swift-nio; answers are written as bytes, since their
-/// heads are a handful of constants.
+/// One connection to the HTTP front end. Requests are parsed by swift-nio and understood by a ``HTTPDialect``; answers are
+/// written as bytes, since their heads are a handful of constants.
 final class HTTPHandler: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = ByteBuffer
 
   private enum State {
     case idle
-    /// A request whose body is of no interest; the answer is sent at its end.
-    case answering(HTTPAnswer)
-    case storing(EntryWriter)
-    /// A body is on its way out. Parts of the next requests wait.
+    /// A request whose body is of no interest; the answer is sent at its end. nil: it has been sent.
+    case answering(HTTPReply?)
+    case storing(EntryWriter, HTTPPutTerms)
+    /// A body is being looked for, or is on its way out. Parts of the next requests wait.
     case sending
   }
 
@@ -37,6 +37,7 @@ final class HTTPHandler: ChannelInboundHandler {
   private var state = State.idle
   private var account: StatisticsAccount?
   private var isKeptAlive = true
+  private var isHead = false
   /// What had been read already when a body began to be sent.
   private var waiting: [HTTPServerRequestPart] = []
   private var clock = CompileClock()
@@ -71,9 +72,10 @@ final class HTTPHandler: ChannelInboundHandler {
         try? context.channel.syncOptions?.setOption(Self.quickAcknowledgement, value: 1)
       }
       isKeptAlive = head.isKeepAlive
+      isHead = head.method == .HEAD
       begin(head, context)
     case .body(var bytes):
-      if case .storing(let writer) = state { bytes.withUnsafeReadableBytes { writer.write($0) } }
+      if case .storing(let writer, _) = state { bytes.withUnsafeReadableBytes { writer.write($0) } }
       bytes.clear()
     case .end: end(context)
     }
@@ -86,68 +88,142 @@ final class HTTPHandler: ChannelInboundHandler {
       state = .answering(.refused)
       return
     }
-    let account = server.leases.account(lease: lease)
-    self.account = account
-    guard let key = CCacheProtocol.key(path: head.uri) else {
-      state = .answering(head.method == .GET || head.method == .HEAD ? .notFound : .notAllowed)
+    guard let (dialect, target) = HTTPDialects.find(head.uri) else {
+      state = .answering(isHead || head.method == .GET ? .notFound : .notAllowed)
       return
     }
-    switch head.method {
-    case .GET: get(key, account, context)
-    case .HEAD: state = .answering(server.cache.contains(key) ? .found : .notFound)
-    case .PUT:
+    let account = server.leases.account(lease: lease, tool: dialect.tool)
+    self.account = account
+    let request = HTTPCacheRequest(method: head.method.rawValue, target: target) { head.headers.first(name: $0) }
+    switch dialect.meaning(of: request) {
+    case .get(let key, let note): get(key, note: note, dialect, account, context)
+    case .exists(let key, let note): exists(key, note: note, dialect, account, context)
+    case .put(let key, let terms):
       if head.headers["expect"].contains(where: { $0.lowercased() == "100-continue" }) {
-        write(HTTPAnswer.goOn, context)
+        write(context.channel.allocator.buffer(staticString: HTTPAnswer.goOn), context)
       }
       server.transfers.begin()
-      state = .storing(server.cache.makeWriter(key: key, digest: OpenSSLDigest()))
-    case .DELETE: state = .answering(server.cache.remove(key) ? .found : .notFound)
-    default: state = .answering(.notAllowed)
+      state = .storing(server.cache.makeWriter(key: key, digest: OpenSSLDigest()), terms)
+    case .remove(let key): state = .answering(server.cache.remove(key) ? .ok : .notFound)
+    case .reply(let reply): state = .answering(reply)
     }
   }
 
-  private func get(_ key: CacheKey, _ account: StatisticsAccount, _ context: ChannelHandlerContext) {
+  // MARK: - Reading
+
+  /// What is read again when an answer has gone out waits until then.
+  private func pause() {
     state = .sending
     gate.isBusy = true
-    let isKeptAlive = isKeptAlive
-    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    EntrySender(server: server, channel: context.channel).answer(key, for: account) { size in
-      HTTPAnswer.bodyHead(size: size, isKeptAlive: isKeptAlive, allocator: context.channel.allocator)
-    }.whenSuccess { result in
-      let (handler, context) = this.value
-      handler.gate.isBusy = false
-      handler.state = .answering(result == .missing ? .notFound : .alreadySent)
-      if result == .missing { handler.clock.missed() }
-      handler.resume(context)
-    }
   }
 
-  /// Goes on with what arrived while a body was sent.
-  private func resume(_ context: ChannelHandlerContext) {
+  /// Ends a request that nothing was read behind, and goes on with what arrived meanwhile.
+  private func finish(_ reply: HTTPReply?, _ context: ChannelHandlerContext) {
+    gate.isBusy = false
+    state = .answering(reply)
     while !waiting.isEmpty {
       if case .sending = state { return }
       handle(waiting.removeFirst(), context)
     }
   }
 
+  private func get(
+    _ key: CacheKey, note: CacheKey?, _ dialect: any HTTPDialect.Type, _ account: StatisticsAccount,
+    _ context: ChannelHandlerContext
+  ) {
+    pause()
+    guard let note else { return send(key, note: nil, dialect, account, context) }
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    server.cache.bring(note, for: account, on: context.eventLoop).whenComplete { _ in
+      let (handler, context) = this.value
+      handler.send(key, note: handler.server.cache.smallBody(note), dialect, account, context)
+    }
+  }
+
+  private func send(
+    _ key: CacheKey, note: [UInt8]?, _ dialect: any HTTPDialect.Type, _ account: StatisticsAccount,
+    _ context: ChannelHandlerContext
+  ) {
+    let isKeptAlive = isKeptAlive
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    EntrySender(server: server, channel: context.channel).answer(key, for: account) { size, duration in
+      HTTPAnswer.head(
+        of: HTTPBodyFacts(size: size, duration: duration, note: note), in: dialect, isKeptAlive: isKeptAlive,
+        allocator: context.channel.allocator)
+    }.whenSuccess { result in
+      let (handler, context) = this.value
+      if result == .missing {
+        handler.clock.missed()
+        handler.server.misses.missed(key)
+      }
+      handler.finish(result == .missing ? .notFound : nil, context)
+    }
+  }
+
+  /// An entry that is somewhere else is fetched: who asks whether there is one wants it next.
+  private func exists(
+    _ key: CacheKey, note: CacheKey?, _ dialect: any HTTPDialect.Type, _ account: StatisticsAccount,
+    _ context: ChannelHandlerContext
+  ) {
+    pause()
+    let cache = server.cache
+    let keys = [key] + (note.map { [$0] } ?? [])
+    let found = keys.map { cache.bring($0, for: account, on: context.eventLoop) }
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    EventLoopFuture.whenAllComplete(found, on: context.eventLoop).whenComplete { _ in
+      let (handler, context) = this.value
+      guard let entry = cache.facts(of: key) else { return handler.finish(.notFound, context) }
+      let body = HTTPBodyFacts(size: entry.size, duration: entry.duration, note: note.flatMap(cache.smallBody))
+      handler.write(
+        HTTPAnswer.head(of: body, in: dialect, isKeptAlive: handler.isKeptAlive, allocator: context.channel.allocator),
+        context)
+      handler.finish(nil, context)
+    }
+  }
+
+  // MARK: - Ends
+
   private func end(_ context: ChannelHandlerContext) {
     switch state {
     case .idle, .sending: break
-    case .answering(let answer):
-      if let bytes = answer.bytes(isKeptAlive: isKeptAlive) { write(bytes, context) }
-    case .storing(let writer):
-      let outcome = writer.commit(duration: clock.takeDuration(), mode: .replace)
-      server.transfers.end()
-      server.cache.record(outcome, of: writer.key, for: account)
-      server.collectIfNeeded()
-      // A tool that is told of a failure stops asking, so it is not told.
-      write(HTTPAnswer.stored.bytes(isKeptAlive: isKeptAlive) ?? "", context)
+    case .answering(let reply): if let reply { answer(reply, context) }
+    case .storing(let writer, let terms): answer(store(writer, terms), context)
     }
     state = .idle
     if !isKeptAlive { context.close(promise: nil) }
   }
 
-  private func write(_ text: StaticString, _ context: ChannelHandlerContext) {
-    context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(staticString: text)), promise: nil)
+  private func store(_ writer: EntryWriter, _ terms: HTTPPutTerms) -> HTTPReply {
+    if let note = terms.note { server.cache.put(note.body, under: note.key, digest: OpenSSLDigest(), for: account) }
+    let outcome = writer.commit(
+      duration: duration(of: writer.key, terms.timing), expecting: terms.expected, mode: terms.mode)
+    server.transfers.end()
+    server.cache.record(outcome, of: writer.key, for: account)
+    server.collectIfNeeded()
+    switch outcome {
+    case .mismatch: return .mismatch
+    case .alreadyThere: return terms.existing
+    // A tool that is told of a failure stops asking, so it is not told.
+    case .stored, .notStored: return .ok
+    }
+  }
+
+  private func duration(of key: CacheKey, _ timing: HTTPPutTerms.Timing) -> UInt32? {
+    switch timing {
+    case .none: nil
+    case .connection: clock.takeDuration()
+    case .key: server.misses.takeDuration(of: key)
+    case .stated(let milliseconds): milliseconds
+    }
+  }
+
+  private func answer(_ reply: HTTPReply, _ context: ChannelHandlerContext) {
+    let bytes = HTTPAnswer.bytes(
+      of: reply, isKeptAlive: isKeptAlive, isBodyless: isHead, allocator: context.channel.allocator)
+    write(bytes, context)
+  }
+
+  private func write(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+    context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
   }
 }

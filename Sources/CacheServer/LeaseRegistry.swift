@@ -20,6 +20,8 @@ final class LeaseRegistry: Sendable {
     /// How long the server stays after this lease, if it was the last.
     let linger: Duration
     let account: StatisticsAccount
+    /// Build tools that its command usually runs, by their names.
+    var tools: Set<String> = []
     /// Where what its tools asked for is kept for the next build like it; nil: nowhere.
     var plan: CacheKey?
   }
@@ -60,11 +62,14 @@ final class LeaseRegistry: Sendable {
     leases.withLock { $0.removeAll { $0.id == id } }
   }
 
-  /// The account of a lease by its id; without one, that of the only lease.
-  func account(lease id: String?) -> StatisticsAccount {
+  /// The account of a lease by its id; without one, that of the only lease, or of the only one whose command usually
+  /// runs the tool: what a tool's daemon asks for carries no lease, since it outlives builds.
+  func account(lease id: String?, tool: String? = nil) -> StatisticsAccount {
     leases.withLock { leases in
       if let lease = leases.first(where: { $0.id == id }) { return lease.account }
-      return leases.count == 1 ? leases[0].account : unattributed
+      if leases.count == 1 { return leases[0].account }
+      let likely = leases.filter { lease in tool.map(lease.tools.contains) == true }
+      return likely.count == 1 ? likely[0].account : unattributed
     }
   }
 

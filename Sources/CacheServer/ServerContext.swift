@@ -5,6 +5,8 @@ import LayeredCache
 import NIOCore
 import NIOPosix
 import Synchronization
+import SystemPackage
+import SystemSupport
 import Upstreams
 
 #if canImport(Glibc)
@@ -15,11 +17,13 @@ import Upstreams
 
 /// What every connection of this server shares.
 final class ServerContext: Sendable {
+  private let instance: ServerInstance
   let cache: LayeredCache
   let leases: LeaseRegistry
   let lifecycle: ServerLifecycle
   let transfers: ActivityCount
   let recent = RecentBodies()
+  let misses = MissClock()
   /// nil: off.
   let peers: PeerSide?
   /// nil: there are none.
@@ -30,9 +34,11 @@ final class ServerContext: Sendable {
   private let launcherHeard = AsyncStream<Void>.makeStream()
 
   init(
-    cache: LayeredCache, leases: LeaseRegistry, lifecycle: ServerLifecycle, transfers: ActivityCount,
+    instance: ServerInstance, cache: LayeredCache, leases: LeaseRegistry, lifecycle: ServerLifecycle,
+    transfers: ActivityCount,
     workers: NIOThreadPool, peers: PeerSide?, upstreams: UpstreamGroup?
   ) {
+    self.instance = instance
     self.cache = cache
     self.leases = leases
     self.lifecycle = lifecycle
@@ -76,6 +82,12 @@ final class ServerContext: Sendable {
       self.collectIfNeeded()
       self.transfers.end()
     }
+  }
+
+  /// Removes, in the background, what was written for a build's tools.
+  func removeFiles(of lease: LeaseRegistry.Lease) {
+    let directory = instance.buildDirectory(lease: lease.id)
+    workers.submit { _ in try? FileSystem.removeTree(directory) }
   }
 
   /// Starts an eviction in the background when the store has outgrown its limit. To be called after each write.

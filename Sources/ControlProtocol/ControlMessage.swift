@@ -18,7 +18,8 @@ package struct ControlMessage: Sendable, Equatable {
   /// What the launcher hands to the server it starts, through a pipe: ``ServerConfiguration``.
   package static let configure = "configure"
   /// The first message on a connection: opens a lease that lasts as long as the connection. Fields: `pid`, `id`,
-  /// `linger` (ms), `peers=0` for a build that does without peers, and `plan`, 16 hexadecimal digits that builds of the
+  /// `linger` (ms), `peers=0` for a build that does without peers, `tools`, the build tools that its command usually runs,
+  /// with commas between, and `plan`, 16 hexadecimal digits that builds of the
   /// same project and command have in common, for one whose results are to be fetched ahead.
   package static let lease = "lease"
   /// The server's answer to `lease`. Until it has come, no tool's question has been answered.

@@ -65,6 +65,8 @@ package struct ServerInstance: Sendable {
   package var crshSocket: FilePath { directory.appending("crsh.sock") }
   /// `PORT TOKEN` of the HTTP front end on 127.0.0.1, kept so that the next server can use them again.
   package var httpEndpoint: FilePath { directory.appending("http") }
+  /// What one build's tools need while it runs, by the lease's id; removed when the lease ends.
+  package func buildDirectory(lease: String) -> FilePath { directory.appending("builds").appending(lease) }
   /// What went wrong in the server.
   package var log: FilePath { directory.appending("server.log") }
 }

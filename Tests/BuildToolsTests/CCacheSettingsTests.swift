@@ -15,13 +15,10 @@ struct CCacheSettingsTests {
   private func wire(_ file: FilePath, _ text: String, _ variables: [(String, String)] = []) -> Wiring {
     var host = FakeToolHost()
     host.files[file] = text
-    let context = host.context()
-    var environment = context.environment
+    var environment = host.context().environment
     for (name, value) in variables { environment[name] = value }
     return CCache.wire(
-      BuildContext(
-        command: ["make"], environment: environment, endpoints: context.endpoints,
-        projectRoot: context.projectRoot, scratch: context.scratch, host: host))
+      host.context(in: environment))
   }
 
   @Test("a remote storage in any of its places is left alone", arguments: places)
@@ -107,11 +104,8 @@ struct CCacheDirectoryTests {
     host.readOnly = [directory]
     var environment = host.context().environment
     for (name, value) in variables { environment[name] = value }
-    let context = host.context()
     let wiring = CCache.wire(
-      BuildContext(
-        command: ["make"], environment: environment, endpoints: context.endpoints,
-        projectRoot: context.projectRoot, scratch: context.scratch, host: host))
+      host.context(in: environment))
     #expect(wiring.value("CCACHE_DIR") == "/scratch/ccache")
   }
 

@@ -50,10 +50,15 @@ struct FakeToolHost: ToolHost {
   ) -> BuildContext {
     var environment = Environment(variables)
     if let home { environment["HOME"] = home }
-    return BuildContext(
+    return context(in: environment, command: command)
+  }
+
+  func context(in environment: Environment, command: [String] = ["make"]) -> BuildContext {
+    BuildContext(
       command: command, environment: environment,
       endpoints: CacheEndpoints(crshSocket: "/run/crsh.sock", httpPort: 4711, httpToken: "token"),
-      projectRoot: "/src/project", scratch: "/scratch", host: self)
+      projectRoot: "/src/project", scratch: "/scratch", buildDirectory: "/scratch/builds/1", fabrik: "/usr/bin/fabrik",
+      host: self)
   }
 }
 

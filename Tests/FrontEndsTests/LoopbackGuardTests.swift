@@ -1,4 +1,5 @@
 import ControlProtocol
+import Foundation
 import FrontEnds
 import Testing
 
@@ -28,6 +29,23 @@ struct LoopbackGuardTests {
     let endpoint = HTTPEndpoint(port: 4711, token: Self.token)
     #expect(
       judge([Self.host, ("authorization", "bearer \(endpoint.bearer(lease: name))")]) == .admitted(lease: name))
+  }
+
+  @Test(
+    "the token may be the password of anybody",
+    arguments: [("user:\(token)", nil), (":\(token)", nil), ("fabrik:\(token).abc", "abc")] as [(String, String?)])
+  func basic(pair: String, lease: String?) {
+    let text = Data(pair.utf8).base64EncodedString()
+    #expect(judge([Self.host, ("authorization", "Basic \(text)")]) == .admitted(lease: lease))
+    #expect(judge([Self.host, ("authorization", "basic \(text)")]) == .admitted(lease: lease))
+  }
+
+  @Test(
+    "a password that is not the token is refused",
+    arguments: ["user:", "user:wrong", token, "\(token):", "a:b:\(token)", "user:\(token)0", ""])
+  func wrongBasic(pair: String) {
+    let text = Data(pair.utf8).base64EncodedString()
+    #expect(judge([Self.host, ("authorization", "Basic \(text)")]) == .refused)
   }
 
   @Test(

@@ -1,4 +1,5 @@
 package import ControlProtocol
+import SystemSupport
 
 /// Who may talk to the HTTP front end. It listens on the loopback interface, where every user of the machine and every
 /// web page in a browser can reach it: so a request must carry the server's token and the right `Host`, and none that a
@@ -48,12 +49,24 @@ package struct LoopbackGuard: Sendable {
       }
     }
 
-    /// `Bearer TOKEN` or `Bearer TOKEN.LEASE`.
+    /// `Bearer CREDENTIAL`, or `Basic` with any user's name and the credential as the password.
     private mutating func takeAuthorization(_ value: UnsafeBufferPointer<UInt8>) {
-      let tokenEnd = 7 + rules.token.count
-      guard value.count >= tokenEnd, LoopbackGuard.matches(.init(rebasing: value[..<7]), "bearer "),
-        LoopbackGuard.isEqual(.init(rebasing: value[7..<tokenEnd]), rules.token)
+      if value.count > 7, LoopbackGuard.matches(.init(rebasing: value[..<7]), "bearer ") {
+        return takeCredential(.init(rebasing: value[7...]))
+      }
+      guard value.count > 6, LoopbackGuard.matches(.init(rebasing: value[..<6]), "basic "),
+        let pair = Base64.decode(.init(rebasing: value[6...])), let colon = pair.firstIndex(of: UInt8(ascii: ":"))
       else {
+        isWrong = true
+        return
+      }
+      pair[(colon + 1)...].withUnsafeBufferPointer { takeCredential($0) }
+    }
+
+    /// `TOKEN` or `TOKEN.LEASE`.
+    private mutating func takeCredential(_ value: UnsafeBufferPointer<UInt8>) {
+      let tokenEnd = rules.token.count
+      guard value.count >= tokenEnd, LoopbackGuard.isEqual(.init(rebasing: value[..<tokenEnd]), rules.token) else {
         isWrong = true
         return
       }

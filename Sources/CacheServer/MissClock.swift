@@ -1,0 +1,27 @@
+import CacheStore
+import NIOCore
+import Synchronization
+
+/// Tells how long a tool took to make what it stores: the time from the miss of a key to its put. For tools whose
+/// connections are shared by all of their jobs; see ``CompileClock`` for the others.
+final class MissClock: Sendable {
+  private let misses = Mutex<[CacheKey: NIODeadline]>([:])
+
+  /// More jobs than any machine runs at once. What is older was not stored, and is forgotten.
+  private static let limit = 1 << 14
+
+  func missed(_ key: CacheKey) {
+    let now = NIODeadline.now()
+    misses.withLock { misses in
+      if misses.count >= Self.limit { misses = [:] }
+      misses[key] = misses[key] ?? now
+    }
+  }
+
+  /// Milliseconds; nil when there was no miss before.
+  func takeDuration(of key: CacheKey) -> UInt32? {
+    misses.withLock { $0.removeValue(forKey: key) }.map {
+      UInt32(clamping: (NIODeadline.now() - $0).nanoseconds / 1_000_000)
+    }
+  }
+}
