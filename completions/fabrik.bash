@@ -173,13 +173,13 @@ _fabrik() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    exec|daemon|p2p|cache|config|doctor|completions|help)
+    exec|env|daemon|p2p|cache|config|doctor|completions|help)
         # Offer subcommand argument completions
         "_fabrik_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'exec daemon p2p cache config doctor completions help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'exec env daemon p2p cache config doctor completions help' -- "${cur}"))
         ;;
     esac
 }
@@ -218,6 +218,26 @@ _fabrik_exec() {
     case "${positional_number}" in
     *)
         __fabrik_add_completions -W "$(eval 'compgen -c')"
+        return
+        ;;
+    esac
+}
+
+_fabrik_env() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config --shell)
+    __fabrik_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    '--shell')
+        __fabrik_add_completions -W 'bash'$'\n''zsh'$'\n''fish'$'\n''json'
         return
         ;;
     esac

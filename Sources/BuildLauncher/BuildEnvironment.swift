@@ -1,16 +1,20 @@
-import BuildTools
+package import BuildTools
 import Configuration
 import SystemPackage
-import SystemSupport
+package import SystemSupport
 
 /// The environment of the build: the user's, and what the tools need to find the cache.
-struct BuildEnvironment {
-  private(set) var environment: Environment
-  /// What was set, for `--dry-run`: name and value, in order; the PATH last.
-  private(set) var injected: [(name: String, value: String)] = []
-  private(set) var wirings: [(tool: any BuildTool.Type, wiring: Wiring)] = []
+package struct BuildEnvironment {
+  package private(set) var environment: Environment
+  /// What was set, or removed where the value is nil, in order; the PATH last.
+  package private(set) var injected: [(name: String, value: String?)] = []
+  package private(set) var wirings: [(tool: any BuildTool.Type, wiring: Wiring)] = []
+  /// What a shell that takes this environment has to keep, so that an `exec` below it starts from the user's own.
+  package var remembered: (name: String, value: String)? {
+    environment[Session.injectedVariable].map { (Session.injectedVariable, $0) }
+  }
   /// What goes between COMMAND and its arguments.
-  var arguments: [String] { wirings.flatMap { $0.wiring.state == .wired ? $0.wiring.arguments : [] } }
+  package var arguments: [String] { wirings.flatMap { $0.wiring.state == .wired ? $0.wiring.arguments : [] } }
 
   init(
     context: BuildContext, configuration: FabrikConfiguration, links: LinkDirectory
@@ -32,7 +36,7 @@ struct BuildEnvironment {
       }
       for variable in wiring.variables {
         environment[variable.name] = variable.value
-        injected.append((variable.name, variable.value ?? ""))
+        injected.append((variable.name, variable.value))
       }
       if let wanted = wiring.links, let directory = Self.directory(for: wanted, in: links, or: context.scratch) {
         path.append(directory.bytes)

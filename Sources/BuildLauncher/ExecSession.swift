@@ -93,7 +93,7 @@ package struct ExecSession {
     let access: ServerAccess
     let instance: ServerInstance
     do {
-      instance = try locateInstance()
+      instance = try preparation.instance()
       let parameters = configuration.serverParameters
       let starter = ServerStarter(
         instance: instance, parameters: parameters, program: try ServerStarter.locateProgram(),
@@ -117,11 +117,6 @@ package struct ExecSession {
     return BuildIdentity(command: options.command, workingDirectory: workingDirectory, home: paths.home)?.hash
   }
 
-  private func locateInstance() throws -> ServerInstance {
-    try ServerInstance(
-      runtime: try RuntimeDirectory(environment: environment), parameters: configuration.serverParameters, paths: paths)
-  }
-
   private func runUncached() -> Never {
     let process = start(options.command, in: environment)
     letGoOfDescriptors(but: nil)
@@ -138,21 +133,16 @@ package struct ExecSession {
     }
   }
 
-  private func wire(endpoint: HTTPEndpoint, lease: String, instance: ServerInstance) -> BuildEnvironment {
-    let memory = ProbeMemory(directory: paths.cache.appending("probes"))
-    let context = BuildContext(
-      command: options.command.map { String(decoding: $0, as: UTF8.self) }, environment: environment,
-      endpoints: CacheEndpoints(
-        crshSocket: instance.crshSocket, httpPort: endpoint.port, httpToken: endpoint.bearer(lease: lease)),
-      projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
-      buildDirectory: instance.buildDirectory(lease: lease), fabrik: ServerStarter.thisProgram,
-      host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory))
-    return BuildEnvironment(
-      context: context, configuration: configuration, links: LinkDirectory(root: paths.data.appending("links")))
+  private var preparation: BuildPreparation {
+    BuildPreparation(
+      command: options.command.map { String(decoding: $0, as: UTF8.self) }, configuration: configuration,
+      environment: environment, workingDirectory: workingDirectory)
   }
 
   private func runWired(_ access: consuming ServerAccess, _ instance: ServerInstance) -> Never {
-    let build = wire(endpoint: access.endpoint, lease: access.lease.id, instance: instance)
+    let build = preparation.wire(
+      endpoint: access.endpoint, credential: access.endpoint.bearer(lease: access.lease.id), lease: access.lease.id,
+      instance: instance)
     explainWiring(build)
     let begin = ContinuousClock.now
     let command = options.command.prefix(1) + build.arguments.map { Array($0.utf8) } + options.command.dropFirst()
@@ -254,15 +244,10 @@ package struct ExecSession {
 
   private func printDryRun() -> Never {
     do {
-      let instance = try locateInstance()
-      let endpoint =
-        SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:))
-        ?? HTTPEndpoint(port: 0, token: "TOKEN")
-      let build = wire(endpoint: HTTPEndpoint(port: endpoint.port, token: "TOKEN"), lease: "LEASE", instance: instance)
-      defer { try? FileSystem.removeTree(instance.buildDirectory(lease: "LEASE")) }
+      let build = try preparation.survey()
       for (name, value) in build.injected {
         // Without a server there is no port yet.
-        StandardStream.output.write(line: "\(name)=\(value.replacing("127.0.0.1:0/", with: "127.0.0.1:PORT/"))")
+        StandardStream.output.write(line: "\(name)=\((value ?? "").replacing("127.0.0.1:0/", with: "127.0.0.1:PORT/"))")
       }
       if !build.arguments.isEmpty {
         StandardStream.output.write(line: "# \(commandName) is called with: \(build.arguments.joined(separator: " "))")

@@ -42,6 +42,7 @@ package enum CCache: BuildTool {
       return .unavailable("C and C++ are not cached: there is no compiler on the PATH")
     }
     var wiring = Wiring()
+    wiring.program = "\(program), \(version.prefix { !$0.isNewline })"
     wiring.variables.append(.init("CCACHE_REMOTE_STORAGE", transport.address(context.endpoints)))
     wiring.variables += settings.writableDirectory(context)
     for option in options(context, compilers) {

@@ -21,6 +21,7 @@ package enum Nx: BuildTool {
       return .leftAlone("the workspace is connected to Nx Cloud in \(file)")
     }
     var wiring = Wiring()
+    wiring.program = context.host.find(name)?.string
     wiring.variables = [
       .init("NX_SELF_HOSTED_REMOTE_CACHE_SERVER", context.endpoints.address("/nx")),
       .init("NX_SELF_HOSTED_REMOTE_CACHE_ACCESS_TOKEN", context.endpoints.httpToken),

@@ -22,6 +22,7 @@ package enum Turborepo: BuildTool {
       return .leftAlone("the repository is linked to a remote cache in \(file)")
     }
     var wiring = Wiring()
+    wiring.program = context.host.find(name)?.string
     wiring.variables = [
       .init("TURBO_API", context.endpoints.address("/turbo")), .init("TURBO_TOKEN", context.endpoints.httpToken),
       // Without a team the client does not look for a remote cache; which one makes no difference here.

@@ -1,3 +1,5 @@
+import SystemPackage
+
 /// C and C++ packages through vcpkg's binary caching.
 package enum Vcpkg: BuildTool {
   package static let name = "vcpkg"
@@ -9,6 +11,7 @@ package enum Vcpkg: BuildTool {
   package static func wire(_ context: BuildContext) -> Wiring {
     if let variable = context.firstSet(of: "VCPKG_BINARY_SOURCES") { return .leftAlone("\(variable) is set") }
     var wiring = Wiring()
+    wiring.program = context.host.find(name)?.string
     // Beside vcpkg's own archives: `clear` would take those away.
     wiring.variables = [
       .init(

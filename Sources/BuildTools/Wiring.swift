@@ -45,6 +45,8 @@ package struct Wiring: Sendable, Equatable {
   }
 
   package var state = State.wired
+  /// The program that asks Fabrik, and its version, for who wants to know; nil: the tool itself, wherever it is.
+  package var program: String?
   package var variables: [Variable] = []
   package var links: Links?
   /// Inserted between COMMAND and its arguments: where the tool takes what it needs from nowhere else.

@@ -18,12 +18,14 @@ package struct PeerReport: Sendable, Equatable {
   package var servedBytes: UInt64
   /// What the peer says to our requests: `allowed`, `pending`, `denied` or `unknown`.
   package var answer: String
+  /// Its clock minus this machine's, when the connection was opened.
+  package var clockOffsetMilliseconds: Int64
 
   package init(
     identifier: String, name: String, address: String, isConnected: Bool = true, latencyMicroseconds: UInt64? = nil,
     entries: Int = 0,
     fetchedHits: UInt64 = 0, fetchedBytes: UInt64 = 0, servedHits: UInt64 = 0, servedBytes: UInt64 = 0,
-    answer: String = "unknown"
+    answer: String = "unknown", clockOffsetMilliseconds: Int64 = 0
   ) {
     self.identifier = identifier
     self.name = name
@@ -36,6 +38,7 @@ package struct PeerReport: Sendable, Equatable {
     self.servedHits = servedHits
     self.servedBytes = servedBytes
     self.answer = answer
+    self.clockOffsetMilliseconds = clockOffsetMilliseconds
   }
 }
 
@@ -46,6 +49,7 @@ extension PeerReport {
       "entries": String(entries), "answer": answer, "fetched.hits": String(fetchedHits),
       "fetched.bytes": String(fetchedBytes), "served.hits": String(servedHits), "served.bytes": String(servedBytes),
     ]
+    fields["clock"] = String(clockOffsetMilliseconds)
     fields["latency"] = latencyMicroseconds.map { String($0) }
     return ControlMessage(ControlMessage.peer, fields)
   }
@@ -60,6 +64,7 @@ extension PeerReport {
       entries: message["entries"].flatMap { Int($0) } ?? 0,
       fetchedHits: number("fetched.hits") ?? 0, fetchedBytes: number("fetched.bytes") ?? 0,
       servedHits: number("served.hits") ?? 0, servedBytes: number("served.bytes") ?? 0,
-      answer: message["answer"] ?? "unknown")
+      answer: message["answer"] ?? "unknown",
+      clockOffsetMilliseconds: message["clock"].flatMap { Int64($0) } ?? 0)
   }
 }

@@ -296,7 +296,8 @@ package final class PeerNetwork: Sendable {
         latencyMicroseconds: link.latency.map { UInt64(max(0, $0.nanoseconds / 1000)) },
         entries: index.count(of: link.slot), fetchedHits: sighting?.fetchedHits ?? 0,
         fetchedBytes: sighting?.fetchedBytes ?? 0, servedHits: sighting?.servedHits ?? 0,
-        servedBytes: sighting?.servedBytes ?? 0, answer: link.answer.rawValue)
+        servedBytes: sighting?.servedBytes ?? 0, answer: link.answer.rawValue, clockOffsetMilliseconds: link.clockOffset
+      )
     }
   }
 }
@@ -309,6 +310,8 @@ extension PeerLink {
     let address: String
     let answer: PeerSighting.Answer
     let latency: TimeAmount?
+    /// Its clock minus ours, in milliseconds.
+    let clockOffset: Int64
     let slot: PeerIndex.Slot
   }
 
@@ -317,7 +320,7 @@ extension PeerLink {
     peer.map {
       Report(
         peer: $0.identifier, name: $0.name, address: endpoint.description, answer: answer, latency: latency.typical,
-        slot: slot)
+        clockOffset: clockOffset, slot: slot)
     }
   }
 }

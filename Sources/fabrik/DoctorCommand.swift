@@ -11,8 +11,11 @@ import SystemSupport
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
-    abstract: "Check the configuration, the cache and the upstreams, each with a real round trip.",
-    discussion: "The exit status is 1 if something does not work.")
+    abstract: "Check the tools, the configuration, the cache, the peers and the upstreams.",
+    discussion: """
+      Each upstream is read and written for a trial. A tool that is not installed is no mistake. The exit status is 1 if \
+      something that is configured does not work.
+      """)
 
   @OptionGroup var options: ConfigurationOption
   @OptionGroup var format: FormatOption
@@ -25,7 +28,9 @@ struct DoctorCommand: ParsableCommand {
     let upstreams = world.configuration.upstreams.value.isEmpty ? [] : try control.checkUpstreams()
     let server = control.status()
     let files = world.loaded.files.map(\.string)
-    let peers = world.configuration.peers.settings != nil
+    let peers = PeerReports(world, control, server)
+    let tools = try tools(world)
+    let width = tools.map(\.name.count).max() ?? 0
     format.print(
       [
         ("version", .string(fabrikVersion)), ("files", .array(files.map { .string($0) })),
@@ -37,8 +42,11 @@ struct DoctorCommand: ParsableCommand {
             ("max_bytes", .integer(summary.maxSize)),
           ])
         ),
-        ("server", .bool(server != nil)), ("daemon", .bool(server?.isDaemon == true)), ("peers", .bool(peers)),
-        ("upstreams", .array(upstreams.map(\.json))),
+        ("server", .bool(server != nil)), ("daemon", .bool(server?.isDaemon == true)), ("peers", .bool(peers.isOn)),
+        ("secret", .string(peers.secret)), ("connected", .integer(peers.connected)),
+        ("pending", .integer(peers.pending)),
+        ("clock_offset_ms", peers.clockOffset.map { .integer($0) } ?? .null),
+        ("tools", .array(tools.map(\.json))), ("upstreams", .array(upstreams.map(\.json))),
       ],
       lines: [
         "version        \(fabrikVersion)",
@@ -46,11 +54,21 @@ struct DoctorCommand: ParsableCommand {
         "cache          \(store.directory), \(ByteSize(bytes: summary.bytes)) of at most "
           + "\(ByteSize(bytes: summary.maxSize))",
         "server         \(server.map { $0.isDaemon ? "daemon" : "for builds" } ?? "not running")",
-        "peers          \(peers ? "on; see 'fabrik p2p status'" : "off")",
+        "peers          \(peers.line)",
+        "secret         \(peers.secret)",
+        "clock          \(peers.clockLine)",
         "upstreams      \(upstreams.isEmpty ? "none" : "\(upstreams.count)")",
-      ] + Self.table(upstreams))
-    let isSound = upstreams.allSatisfy { !$0.reading.isProblem && !$0.writing.isProblem }
+      ] + Self.table(upstreams) + ["tools"] + tools.flatMap { $0.lines(width: width) })
+    let isSound = peers.isSound && upstreams.allSatisfy { !$0.reading.isProblem && !$0.writing.isProblem }
     guard isSound, world.loaded.problems.isEmpty else { throw ExitCode(1) }
+  }
+
+  private func tools(_ world: World) throws -> [ToolReport] {
+    do {
+      return try world.preparation.survey().wirings.map { ToolReport($0.tool, $0.wiring) }
+    } catch {
+      throw CommandFailure(description: "no place for a server: \(error)")
+    }
   }
 
   private static func table(_ upstreams: [UpstreamReport]) -> [String] {

@@ -23,7 +23,8 @@ struct FabrikCommand: ParsableCommand {
       """,
     version: fabrikVersion,
     subcommands: [
-      ExecCommand.self, DaemonCommand.self, PeersCommand.self, CacheCommand.self, ConfigCommand.self,
+      ExecCommand.self, EnvironmentCommand.self, DaemonCommand.self, PeersCommand.self, CacheCommand.self,
+      ConfigCommand.self,
       DoctorCommand.self, CompletionsCommand.self,
     ])
 

@@ -131,7 +131,7 @@ struct Team {
 
   init(_ options: ConfigurationOption) throws {
     world = try World(named: options.config)
-    records = PeerRecords(directory: StandardPaths(environment: world.environment).data.appending("peers"))
+    records = world.peerRecords
   }
 
   /// nil when the runtime directory cannot be used; then there is no server either.

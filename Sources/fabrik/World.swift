@@ -1,8 +1,10 @@
 import ArgumentParser
+import BuildLauncher
 import BuildTools
 import CSpawn
 import CacheStore
 import Configuration
+import PeerRecords
 import SystemPackage
 import SystemSupport
 
@@ -10,17 +12,28 @@ import SystemSupport
 struct World {
   let environment: Environment
   let loaded: ConfigurationLoader.Result
+  private let directory: FilePath
 
   /// - Parameter named: the file of `--config`.
   init(named: String?) throws {
     environment = Environment(block: fabrik_environ())
-    let directory = try FileSystem.currentDirectory()
+    directory = try FileSystem.currentDirectory()
     let loader = ConfigurationLoader(
       environment: environment, workingDirectory: directory, knownTools: BuildTools.names)
     loaded = try loader.load(named: named.map { FilePath($0) })
   }
 
   var configuration: FabrikConfiguration { loaded.configuration }
+
+  /// What builds here are prepared with.
+  var preparation: BuildPreparation {
+    BuildPreparation(configuration: configuration, environment: environment, workingDirectory: directory)
+  }
+
+  /// Who has been met, and what was said about them.
+  var peerRecords: PeerRecords {
+    PeerRecords(directory: StandardPaths(environment: environment).data.appending("peers"))
+  }
 
   /// Opens the store, made when it is missing.
   func openStore() throws -> CacheStore {

@@ -146,7 +146,10 @@ package struct HTTPReply: Sendable, Equatable {
   package static let ok = HTTPReply(200)
   /// The body is not the one that its key stands for.
   package static let mismatch = HTTPReply(400)
-  package static let refused = HTTPReply(403)
+  /// Turborepo's client wants to see the error in this form.
+  package static let refused = HTTPReply(
+    403, headers: "Content-Type: application/json\r\n",
+    body: #"{"error":{"code":"forbidden","message":"the token is not this server's"}}"#)
   package static let notFound = HTTPReply(404)
   package static let notAllowed = HTTPReply(405)
   package static let conflict = HTTPReply(409)

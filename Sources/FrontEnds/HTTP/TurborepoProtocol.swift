@@ -13,8 +13,8 @@ package enum TurborepoProtocol: HTTPDialect {
   private static let tagNamespace = "turbo-tag"
 
   private static let artifacts = "/v8/artifacts"
-  /// A signature is 44 characters of Base64.
-  private static let longestTag = 256
+  /// The most that the API's document allows.
+  private static let longestTag = 600
 
   package static func meaning(of request: HTTPCacheRequest) -> HTTPCacheRequest.Meaning {
     guard request.path.hasPrefix(artifacts) else { return .nothing(for: request.method) }

@@ -175,6 +175,7 @@ final class PeerDirectory {
     candidates[link.endpoint]?.failures = 0
     book.met(welcome.peer, address: link.endpoint.description)
     link.latency.record(welcome.roundTrip)
+    link.clockOffset = welcome.clockOffset
     return true
   }
 

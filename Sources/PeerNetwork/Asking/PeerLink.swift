@@ -37,6 +37,8 @@ final class PeerLink {
   private(set) var answer = PeerSighting.Answer.unknown
   var breaker = CircuitBreaker()
   var latency = LatencyEstimate()
+  /// The other clock minus ours, in milliseconds, when it introduced itself.
+  var clockOffset: Int64 = 0
   /// Whether its first summary has come, or will not.
   private(set) var isSettled = false
 

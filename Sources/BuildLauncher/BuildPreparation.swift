@@ -1,0 +1,76 @@
+import BuildTools
+package import Configuration
+import ControlProtocol
+package import SystemPackage
+package import SystemSupport
+
+/// What a build is prepared with: where it runs, and what the user has set.
+package struct BuildPreparation: Sendable {
+  /// COMMAND with its arguments; empty for a shell's environment.
+  let command: [String]
+  let configuration: FabrikConfiguration
+  /// The user's, without what an earlier session left.
+  let environment: Environment
+  let workingDirectory: FilePath
+
+  private var paths: StandardPaths { StandardPaths(environment: environment) }
+
+  init(command: [String], configuration: FabrikConfiguration, environment: Environment, workingDirectory: FilePath) {
+    self.command = command
+    self.configuration = configuration
+    self.environment = environment
+    self.workingDirectory = workingDirectory
+  }
+
+  /// For a command that shows or hands out what `exec` would set.
+  package init(configuration: FabrikConfiguration, environment: Environment, workingDirectory: FilePath) {
+    var environment = environment
+    Session.clean(&environment)
+    self.init(
+      command: [], configuration: configuration, environment: environment, workingDirectory: workingDirectory)
+  }
+
+  func instance() throws -> ServerInstance {
+    try ServerInstance(
+      runtime: RuntimeDirectory(environment: environment), parameters: configuration.serverParameters, paths: paths)
+  }
+
+  /// Wires all build tools.
+  ///
+  /// - Parameters:
+  ///   - credential: what tools show to the front end.
+  ///   - lease: names the directory of files that some tools need.
+  func wire(endpoint: HTTPEndpoint, credential: String, lease: String, instance: ServerInstance) -> BuildEnvironment {
+    let memory = ProbeMemory(directory: paths.cache.appending("probes"))
+    let context = BuildContext(
+      command: command, environment: environment,
+      endpoints: CacheEndpoints(crshSocket: instance.crshSocket, httpPort: endpoint.port, httpToken: credential),
+      projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
+      buildDirectory: instance.buildDirectory(lease: lease), fabrik: ServerStarter.thisProgram,
+      host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory))
+    return BuildEnvironment(
+      context: context, configuration: configuration, links: LinkDirectory(root: paths.data.appending("links")))
+  }
+
+  /// What would be set, with placeholders for what is secret or not known before a build. Throws an `Errno` when there is
+  /// no place for a server.
+  package func survey() throws -> BuildEnvironment {
+    let instance = try instance()
+    let port = SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:))?.port ?? 0
+    defer { try? FileSystem.removeTree(instance.buildDirectory(lease: Self.placeholder)) }
+    return wire(
+      endpoint: HTTPEndpoint(port: port, token: "TOKEN"), credential: "TOKEN.\(Self.placeholder)",
+      lease: Self.placeholder, instance: instance)
+  }
+
+  private static let placeholder = "LEASE"
+
+  /// The environment for a shell whose commands are to find a server that stays.
+  package func shellEnvironment() throws -> BuildEnvironment {
+    let instance = try instance()
+    guard let endpoint = SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:)) else {
+      throw ServerFailure(description: "there is no server yet; start one that stays: fabrik daemon start")
+    }
+    return wire(endpoint: endpoint, credential: endpoint.token, lease: "shell", instance: instance)
+  }
+}

@@ -1,0 +1,65 @@
+import Foundation
+import SystemSupport
+import Testing
+
+/// `fabrik env`: a shell that took its output finds the cache by itself.
+@Suite(.timeLimit(.minutes(2)))
+struct EnvironmentCommandTests {
+  @Test func `without a server it says what to do`() throws {
+    let outcome = try Sandbox().run("fabrik env")
+    #expect(outcome.exitStatus == 1)
+    #expect(outcome.output == "")
+    #expect(outcome.errors == "fabrik: there is no server yet; start one that stays: fabrik daemon start\n")
+  }
+
+  @Test(arguments: [
+    ("bash", #"eval "$(fabrik env)""#), ("bash", #"eval "$(fabrik env --shell bash)""#),
+    ("zsh", #"eval "$(fabrik env --shell zsh)""#), ("fish", "fabrik env --shell fish | source"),
+  ])
+  func `a shell takes it over, and what it compiles is cached`(shell: String, line: String) throws {
+    let sandbox = try Sandbox()
+    try sandbox.write("int it_is_new;\n", to: "it's here/x.c")
+    let script = "fabrik daemon start; \(line); cc -c \"it's here/x.c\"; rm x.o; fabrik exec -- cc -c \"it's here/x.c\""
+    let outcome = try sandbox.run([shell, "-c", script])
+    #expect(outcome.exitStatus == 0)
+    #expect(outcome.errors.contains("fabrik: 2 hits (2 local) · 0 misses"), "\(outcome)")
+    try sandbox.run("fabrik daemon stop")
+  }
+
+  @Test func `values with quotes and backslashes survive`() throws {
+    let sandbox = try Sandbox()
+    try sandbox.run("fabrik daemon start")
+    sandbox.environment["PATH"]! += #":/it's/a \ back"slash"#
+    let json = try sandbox.run("fabrik env --shell json")
+    let object = try #require(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+    let expected = try #require(object["PATH"] as? String)
+    #expect(expected.hasSuffix(#":/it's/a \ back"slash"#))
+    let bash = try sandbox.run(["bash", "-c", #"eval "$(fabrik env --shell bash)"; printf %s "$PATH""#])
+    #expect(bash.output == expected)
+    let fish = try sandbox.run(["fish", "-c", "fabrik env --shell fish | source; string join : $PATH"])
+    #expect(fish.output == expected + "\n")
+    try sandbox.run("fabrik daemon stop")
+  }
+
+  @Test func `the doctor says how each tool is`() throws {
+    let sandbox = try Sandbox()
+    let outcome = try sandbox.run("fabrik doctor", environment: ["TURBO_TOKEN": "mine"])
+    #expect(outcome.exitStatus == 0)
+    #expect(outcome.output.contains("ccache"))
+    #expect(outcome.output.contains("sets CCACHE_REMOTE_STORAGE, "))
+    #expect(outcome.output.contains("left alone, TURBO_TOKEN is set"))
+    let json = try sandbox.run("fabrik doctor --json")
+    let object = try #require(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+    let tools = try #require(object["tools"] as? [[String: Any]])
+    #expect(tools.first?["name"] as? String == "ccache")
+    #expect(tools.first?["state"] as? String == "wired")
+  }
+
+  @Test func `a secret that is missing is a mistake the doctor reports`() throws {
+    let sandbox = try Sandbox()
+    try sandbox.write("[p2p]\nenabled = true\n", to: ".fabrik.toml")
+    let outcome = try sandbox.run("fabrik doctor")
+    #expect(outcome.exitStatus == 1)
+    #expect(outcome.output.contains("missing: make one with 'fabrik p2p secret'"))
+  }
+}
