@@ -76,13 +76,17 @@ struct CommandProcess: ~Copyable {
   }
 
   /// Waits for the command's end, relaying signals until then.
-  func wait() -> Ending {
+  ///
+  /// - Parameter onInput: called when the kernel says that there is something new about a descriptor for which it was
+  ///   asked to (`O_ASYNC`).
+  func wait(onInput: () -> Void = {}) -> Ending {
     while true {
       if let ending = reap() { return ending }
       var isFromKernel: CInt = 0
       var sender: pid_t = 0
       var waited = waited
       let signal = fabrik_wait_signal(&waited, &isFromKernel, &sender)
+      if signal == SIGIO, isFromKernel != 0 { onInput() }
       if isFromKernel != 0 ? Self.concernsOneProcess(signal) : isMeantForLauncher(signal, sender: sender) {
         kill(process, signal)
       }

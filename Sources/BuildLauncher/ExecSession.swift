@@ -90,24 +90,22 @@ package struct ExecSession {
 
   private func run() -> Never {
     if options.isDryRun { printDryRun() }
-    let access: ServerAccess
-    let instance: ServerInstance
+    let hold: ServerHold
     do {
-      instance = try preparation.instance()
       let parameters = configuration.serverParameters
       let starter = ServerStarter(
-        instance: instance, parameters: parameters, program: try ServerStarter.locateProgram(),
+        instance: try preparation.instance(), parameters: parameters, program: try ServerStarter.locateProgram(),
         surroundings: .init(environment: environment, paths: paths, parameters: parameters))
-      access = try starter.access(
-        terms: LeaseTerms(
-          linger: configuration.linger.value, usesPeers: options.usesPeers, usesUpstreams: options.usesUpstreams,
-          surroundings: starter.surroundings.upstreams,
-          tools: BuildTools.all.filter { $0.isDriven(by: commandName) }.map { $0.name }, plan: plan))
+      let terms = LeaseTerms(
+        linger: configuration.linger.value, usesPeers: options.usesPeers, usesUpstreams: options.usesUpstreams,
+        surroundings: starter.surroundings.upstreams,
+        tools: BuildTools.all.filter { $0.isDriven(by: commandName) }.map { $0.name }, plan: plan)
+      hold = try ServerHold(starter: starter, terms: terms)
     } catch {
       say("no cache for this build: \(error)")
       runUncached()
     }
-    runWired(access, instance)
+    runWired(hold)
   }
 
   private var plan: String? {
@@ -139,21 +137,22 @@ package struct ExecSession {
       environment: environment, workingDirectory: workingDirectory)
   }
 
-  private func runWired(_ access: consuming ServerAccess, _ instance: ServerInstance) -> Never {
+  private func runWired(_ hold: consuming ServerHold) -> Never {
     let build = preparation.wire(
-      endpoint: access.endpoint, credential: access.endpoint.bearer(lease: access.lease.id), lease: access.lease.id,
-      instance: instance)
+      endpoint: hold.access.endpoint, credential: hold.access.endpoint.bearer(lease: hold.access.lease.id),
+      lease: hold.access.lease.id, instance: hold.starter.instance)
     explainWiring(build)
     let begin = ContinuousClock.now
     let command = options.command.prefix(1) + build.arguments.map { Array($0.utf8) } + options.command.dropFirst()
     let process = start(Array(command), in: build.environment)
-    letGoOfDescriptors(but: access.lease.descriptor)
-    let ending = process.wait()
+    letGoOfDescriptors(but: hold.access.lease.descriptor)
+    hold.watch()
+    let ending = process.wait { hold.renewIfLost() }
     let elapsed = ContinuousClock.now - begin
     // From here on nothing is inherited any more, and a reader of our standard error that is gone must not decide how
     // this process ends.
     signal(SIGPIPE, SIG_IGN)
-    let statistics = collectStatistics(&access, instance)
+    let statistics = collectStatistics(&hold)
     report(statistics, ending: ending, elapsed: elapsed, build: build)
     ending.reproduce()
   }
@@ -171,23 +170,24 @@ package struct ExecSession {
   }
 
   /// nil when the server was lost, which has been said.
-  private func collectStatistics(_ access: inout ServerAccess, _ instance: ServerInstance) -> LeaseStatistics? {
+  private func collectStatistics(_ hold: inout ServerHold) -> LeaseStatistics? {
     // A new server says `ready` before it answers any tool. If it has not yet, no tool was answered.
-    if access.isNew, !access.lease.isReady(within: .zero) {
-      if access.lease.isClosed() {
-        let reason = SmallFile.read(instance.log).map { $0.split(separator: "\n").first ?? "" } ?? "it ended early"
-        say("the build was not cached: \(reason)")
+    if !hold.isReady {
+      if hold.access.lease.isClosed() {
+        let log = SmallFile.read(hold.starter.instance.log)
+        say("the build was not cached: \(log?.split(separator: "\n").first ?? "it ended early")")
         return nil
       }
       return LeaseStatistics()
     }
     guard
-      let statistics = access.lease.finish(
+      let statistics = hold.access.lease.finish(
         within: Self.statisticsPatience, isQuiet: options.verbosity == .quiet)
     else {
       say("the cache server is gone; what was not cached was built")
       return nil
     }
+    if hold.losses > 0 { say("the cache server was lost and started again; what it had counted is missing here") }
     return statistics
   }
 

@@ -10,6 +10,8 @@ import SystemPackage
 
 /// What a build asks of the server.
 struct LeaseTerms: Sendable {
+  /// Names the lease; tools show it.
+  let id = String(UInt64.random(in: 0...UInt64.max), radix: 16)
   /// How long the server is to stay after the build.
   let linger: Duration
   let usesPeers: Bool
@@ -30,7 +32,7 @@ struct LeaseConnection: ~Copyable {
   /// Asks for a lease; does not wait for an answer.
   init(descriptor: FileDescriptor, terms: LeaseTerms) {
     connection = ControlConnection(descriptor: descriptor)
-    id = String(UInt64.random(in: 0...UInt64.max), radix: 16)
+    id = terms.id
     var fields = ["pid": String(getpid()), "id": id, "linger": String(terms.linger.inMilliseconds)]
     if !terms.usesPeers { fields["peers"] = "0" }
     if !terms.usesUpstreams { fields["upstreams"] = "0" }
@@ -57,6 +59,12 @@ struct LeaseConnection: ~Copyable {
       return nil
     }
     return LeaseStatistics(fields: message.fields)
+  }
+
+  /// Has the kernel raise SIGIO for this process when there is something new, the connection's end above all.
+  func notify() {
+    _ = fcntl(descriptor.rawValue, F_SETOWN, getpid())
+    _ = fcntl(descriptor.rawValue, F_SETFL, fcntl(descriptor.rawValue, F_GETFL) | O_ASYNC)
   }
 
   /// Whether the server has closed the connection.

@@ -85,16 +85,15 @@ struct ExecTransparencyTests {
     }
   }
 
-  @Test func `only what fabrik sets differs in the environment`() throws {
-    let outcome = try Sandbox().run(
+  @Test func `only what a dry run shows differs in the environment`() throws {
+    let sandbox = try Sandbox()
+    let shown = try sandbox.run("fabrik exec --dry-run -- env").output.split(separator: "\n")
+    let outcome = try sandbox.run(
       "env | grep -v ^_= | sort > a; fabrik exec -- env | grep -v ^_= | sort > b; diff a b | grep '^[<>]'")
     let names = Set(outcome.output.split(separator: "\n").map { $0.dropFirst(2).prefix { $0 != "=" } })
-    #expect(
-      names.isSubset(of: [
-        "PATH", "CCACHE_REMOTE_STORAGE", "CCACHE_REMOTE_ONLY", "CCACHE_NOSTATS", "CCACHE_COMPILERCHECK",
-        "CCACHE_BASEDIR",
-        "CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER", "FABRIK_SESSION", "FABRIK_INJECTED",
-      ]))
+    let known = Set(shown.filter { !$0.hasPrefix("#") }.map { $0.prefix { $0 != "=" } })
+    #expect(known.contains("CCACHE_REMOTE_STORAGE"))
+    #expect(names.subtracting(known) == ["FABRIK_SESSION", "FABRIK_INJECTED"])
   }
 
   /// The server lingers for longer than the test may take: whatever kept a pipe open would make these hang.

@@ -101,8 +101,52 @@ struct ServerTests {
       kill -KILL $(pgrep -f "fabrik-server --instance $XDG_RUNTIME_DIR/"); wait $!; echo "status $?"; ./program
       """)
     #expect(outcome.output == "status 0\n12 files\n")
-    #expect(
-      try sandbox.run("cat p/errors").output == "fabrik: the cache server is gone; what was not cached was built\n")
+    let lines = try sandbox.run("cat p/errors").output.split(separator: "\n")
+    #expect(lines.first == "fabrik: the cache server was lost and started again; what it had counted is missing here")
+    #expect(lines.count <= 2)
+  }
+
+  /// Some tools take a cache that they cannot reach for a failure, and try again for a while.
+  @Test func `a server killed in the middle of a build is replaced at the same address`() throws {
+    let sandbox = try Sandbox()
+    try sandbox.write(
+      """
+      import os, signal, sys, time, urllib.request
+      os.kill(int(sys.argv[1]), signal.SIGKILL)
+      headers = {"Authorization": "Bearer " + os.environ["TURBO_TOKEN"]}
+      url = os.environ["TURBO_API"] + "/v8/artifacts/abc"
+      for attempt in range(1000):
+          try:
+              urllib.request.urlopen(urllib.request.Request(url, b"archive", headers, method="PUT")).read()
+              print(urllib.request.urlopen(urllib.request.Request(url, headers=headers)).read())
+              break
+          except OSError:
+              time.sleep(0.01)
+      """, to: "tool.py")
+    let outcome = try sandbox.run(
+      """
+      fabrik exec --linger 60s -- true
+      fabrik exec --linger 60s -- python3 tool.py $(pgrep -f "fabrik-server --instance $XDG_RUNTIME_DIR/")
+      """)
+    #expect(outcome.output == "b'archive'\n")
+    #expect(outcome.errors.contains("fabrik: 1 hit (1 local) · 0 misses"))
+    try eventually("one server runs") { sandbox.servers().count == 1 }
+  }
+
+  @Test func `a server that is lost again and again is given up, and the build is not`() throws {
+    let sandbox = try Sandbox()
+    let outcome = try sandbox.run(
+      """
+      fabrik exec --linger 60s -- sh -c '
+        for turn in 1 2 3 4 5 6; do
+          for wait in $(seq 200); do
+            server=$(pgrep -f "fabrik-server --instance $XDG_RUNTIME_DIR/") && break; sleep 0.01
+          done
+          [ -z "$server" ] || kill -KILL $server; sleep 0.1
+        done; echo done'; echo "status $?"
+      """)
+    #expect(outcome.output == "done\nstatus 0\n")
+    #expect(outcome.errors == "fabrik: the cache server is gone; what was not cached was built\n")
   }
 
   @Test func `after a server was killed the next exec starts another`() throws {

@@ -1,0 +1,47 @@
+import SystemPackage
+
+/// A build's hold on a server for as long as the build takes. A server that ends in between is replaced by another at the
+/// same sockets and port: tools miss for a few milliseconds, and some that take a cache they cannot reach for a failure
+/// (Nx) find it again while they retry.
+struct ServerHold: ~Copyable {
+  let starter: ServerStarter
+  private let terms: LeaseTerms
+  var access: ServerAccess
+  /// Servers that ended while the build ran.
+  private(set) var losses = 0
+  private var wasReady = false
+
+  /// A server that is lost so often will be lost again.
+  private static let mostLosses = 3
+
+  init(starter: ServerStarter, terms: LeaseTerms) throws(ServerFailure) {
+    self.starter = starter
+    self.terms = terms
+    access = try starter.access(terms: terms)
+  }
+
+  /// Whether the server has answered. Asked again and again, this costs a system call each time until it has.
+  var isReady: Bool {
+    mutating get {
+      if !wasReady { wasReady = !access.isNew || access.lease.isReady(within: .zero) }
+      return wasReady
+    }
+  }
+
+  /// Has SIGIO raised when there is news of the server.
+  func watch() {
+    access.lease.notify()
+  }
+
+  /// To be called at news of the server: replaces one that has ended.
+  mutating func renewIfLost() {
+    // One that never was ready would not get ready the next time either; the reason is in its log.
+    guard isReady, access.lease.isClosed(), losses < Self.mostLosses else { return }
+    losses += 1
+    guard let next = try? starter.access(terms: terms) else { return }
+    try? access.lease.descriptor.close()
+    access = next
+    wasReady = false
+    watch()
+  }
+}
