@@ -1,4 +1,5 @@
 import Foundation
+import SystemSupport
 import Testing
 
 /// What is written about Fabrik must be what it does.
@@ -104,5 +105,48 @@ struct DocumentationTests {
     #expect(outcome.output.contains("exec.tools = { ccache = false }"))
     // All but the linger and the interfaces, which the sandbox sets by variables.
     #expect(outcome.output.matches(of: /\.fabrik\.toml:/).count == 24)
+  }
+
+  /// The lines of the README's recipes for CI that call fabrik, without what the CI puts around them.
+  private func recipes() throws -> [String] {
+    let section = try #require(text("README.md").split(separator: "### In CI\n").last?.split(separator: "\n## ").first)
+    return section.split(separator: "\n").compactMap { line in
+      guard let start = line.range(of: "fabrik exec --"), !line.hasPrefix("Put ") else { return nil }
+      return String(line[start.lowerBound...].prefix { $0 != "'" })
+    }
+  }
+
+  @Test func `the recipes for CI build, and the next job finds what was built`() throws {
+    let recipes = try recipes()
+    #expect(recipes.count == 3)
+    for recipe in recipes {
+      let sandbox = try Sandbox()
+      sandbox.environment["CI"] = "true"
+      sandbox.environment["FABRIK_LINGER"] = nil
+      sandbox.environment["FABRIK_CACHE_DIR"] = "\(sandbox.path)/work/.fabrik-cache"
+      try CProject(files: 3).write(to: sandbox, directory: "job1")
+      try CProject(files: 3).write(to: sandbox, directory: "job2")
+      #expect(try sandbox.run("cd job1 && \(recipe)").errors.contains("0 hits"))
+      // The cache is packed and unpacked in between.
+      let second = try sandbox.run(
+        "tar cf cache.tar .fabrik-cache && rm -r .fabrik-cache && tar xf cache.tar && cd job2 && \(recipe)")
+      #expect(second.exitStatus == 0)
+      #expect(second.errors.contains("6 hits (6 local) · 0 misses"))
+      try sandbox.waitForServersToEnd()
+    }
+  }
+
+  @Test(arguments: ["yaml"])
+  func `the recipes for CI are well-formed`(language: String) throws {
+    let blocks = try text("README.md").split(separator: "```\(language)\n").dropFirst().map {
+      String($0.split(separator: "\n```").first ?? "")
+    }
+    #expect(blocks.count == 2)
+    for block in blocks {
+      let sandbox = try Sandbox()
+      try sandbox.write(block, to: "recipe")
+      let check = try sandbox.run(["python3", "-c", "import yaml; assert yaml.safe_load(open('recipe'))"])
+      #expect(check.exitStatus == 0, "\(check.errors)")
+    }
   }
 }
