@@ -70,7 +70,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "LayeredCache",
-      dependencies: ["CacheStore", "ControlProtocol", .product(name: "NIOCore", package: "swift-nio")],
+      dependencies: ["CacheStore", "ControlProtocol", system, .product(name: "NIOCore", package: "swift-nio")],
       swiftSettings: strict),
     .target(
       name: "PeerNetwork",
@@ -91,6 +91,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "FrontEnds", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport"], swiftSettings: strict),
+    .target(
+      name: "GoCacheProgram", dependencies: ["FrontEnds", "SystemSupport", system],
+      swiftSettings: strict),
     .target(name: "Discovery", dependencies: ["SystemSupport", system], swiftSettings: strict),
     // Talks to libdbus-1, which is loaded when it is needed and may be absent.
     .target(name: "DesktopBus", dependencies: [system], swiftSettings: strict),
@@ -118,8 +121,8 @@ let package = Package(
     .executableTarget(
       name: "fabrik",
       dependencies: [
-        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol", "PeerRecords",
-        "SystemSupport", system,
+        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol",
+        "GoCacheProgram", "PeerRecords", "SystemSupport", system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict, linkerSettings: launcherLinking),
@@ -155,6 +158,7 @@ let package = Package(
     tests(
       of: "LayeredCache", with: "CacheStore", "ControlProtocol", nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix")),
     tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
+    tests(of: "GoCacheProgram", with: "FrontEnds"),
     tests(of: "Discovery", with: "discovery-probe"),
     tests(of: "DesktopBus", with: "notification-service"),
     tests(

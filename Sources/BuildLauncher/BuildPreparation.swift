@@ -44,12 +44,21 @@ package struct BuildPreparation: Sendable {
     let memory = ProbeMemory(directory: paths.cache.appending("probes"))
     let context = BuildContext(
       command: command, environment: environment,
-      endpoints: CacheEndpoints(crshSocket: instance.crshSocket, httpPort: endpoint.port, httpToken: credential),
+      endpoints: CacheEndpoints(
+        crshSocket: instance.crshSocket, httpPort: endpoint.port, httpToken: credential,
+        goCacheProgram: goCacheProgram(lease: lease, instance: instance)),
       projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
       buildDirectory: instance.buildDirectory(lease: lease), fabrik: ServerStarter.thisProgram,
       host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory))
     return BuildEnvironment(
       context: context, configuration: configuration, links: LinkDirectory(root: paths.data.appending("links")))
+  }
+
+  /// By this program's own path: Go ends a build when it cannot start the command.
+  private func goCacheProgram(lease: String, instance: ServerInstance) -> [String] {
+    let program = ServerStarter.thisProgram
+    guard program.isAbsolute, FileSystem.isExecutableFile(program) else { return [] }
+    return [program.string, "cacheprog", instance.goSocket.string, lease]
   }
 
   /// What would be set, with placeholders for what is secret or not known before a build. Throws an `Errno` when there is

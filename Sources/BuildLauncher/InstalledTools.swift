@@ -31,10 +31,13 @@ struct InstalledTools: ToolHost {
     }
   }
 
-  func version(of program: FilePath) -> String? {
+  func version(of program: FilePath, option: String) -> String? {
     let file = (try? FileSystem.realPath(program)) ?? program
-    return memory.answer("version \(ProbeMemory.identity(of: file))") {
-      let output = Subcommand.output(of: program, arguments: ["--version"], environment: environment)
+    return memory.answer("version \(option) \(ProbeMemory.identity(of: file))") {
+      var environment = environment
+      // The version of the program itself: Go would fetch the one that the project asks for.
+      environment["GOTOOLCHAIN"] = "local"
+      let output = Subcommand.output(of: program, arguments: [option], environment: environment)
       // Name and features; licences and credits follow.
       return output?.split(separator: "\n").prefix(2).joined(separator: "\n")
     }

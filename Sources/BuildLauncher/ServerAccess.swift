@@ -168,17 +168,19 @@ struct ServerStarter {
   ///
   /// - Parameter greet: takes the launcher's connection and sends the first message.
   private func launch<Result: ~Copyable>(greet: (FileDescriptor, HTTPEndpoint) -> Result) throws -> Result {
-    for socket in [instance.controlSocket, instance.crshSocket, instance.log] { try? FileSystem.remove(socket) }
+    for socket in instance.sockets + [instance.log] { try? FileSystem.remove(socket) }
     let control = try Sockets.listen(unix: instance.controlSocket, backlog: Self.backlog)
     defer { try? control.close() }
     let crsh = try Sockets.listen(unix: instance.crshSocket, backlog: Self.backlog)
     defer { try? crsh.close() }
+    let goCache = try Sockets.listen(unix: instance.goSocket, backlog: Self.backlog)
+    defer { try? goCache.close() }
     let (http, endpoint) = try bindHTTP()
     defer { try? http.close() }
     let connection = try Sockets.connect(unix: instance.controlSocket)
     let result = greet(connection, endpoint)
     do {
-      try spawn(descriptors: [control, crsh, http])
+      try spawn(descriptors: [control, crsh, http, goCache])
     } catch {
       try? connection.close()
       throw error

@@ -50,8 +50,11 @@ package struct CacheEndpoints: Sendable, Equatable {
   package let httpPort: UInt16
   /// To be shown as `Authorization: Bearer`.
   package let httpToken: String
+  /// The words of the command that speaks Go's cache protocol: an absolute path and arguments; empty when there is none.
+  package let goCacheProgram: [String]
 
-  package init(crshSocket: FilePath, httpPort: UInt16, httpToken: String) {
+  package init(crshSocket: FilePath, httpPort: UInt16, httpToken: String, goCacheProgram: [String] = []) {
+    self.goCacheProgram = goCacheProgram
     self.crshSocket = crshSocket
     self.httpPort = httpPort
     self.httpToken = httpToken
@@ -80,8 +83,8 @@ package struct Program: Sendable, Equatable {
 package protocol ToolHost: Sendable {
   /// The first executable of this name on the user's PATH.
   func find(_ name: String) -> FilePath?
-  /// What `PROGRAM --version` prints; remembered until the program's file changes.
-  func version(of program: FilePath) -> String?
+  /// What `PROGRAM OPTION` prints, two lines at the most; remembered until the program's file changes.
+  func version(of program: FilePath, option: String) -> String?
   /// Programs on the user's PATH whose names satisfy the condition, by name, each once: the first on the PATH.
   /// Remembered until a directory of the PATH changes.
   func programs(_ kind: String, where condition: (String) -> Bool) -> [Program]
@@ -94,4 +97,9 @@ package protocol ToolHost: Sendable {
   func canWrite(in directory: FilePath) -> Bool
   /// The content of a small text file; nil when it cannot be read.
   func read(_ path: FilePath) -> String?
+}
+
+extension ToolHost {
+  /// What `PROGRAM --version` prints.
+  func version(of program: FilePath) -> String? { version(of: program, option: "--version") }
 }

@@ -62,6 +62,7 @@ package struct CacheServer: Sendable {
     if let upstreams { use(upstreams, in: server.cache, workers: workers) }
     await server.firstLease()
     try await door.openStorageHelper(for: server)
+    try await door.openGoCache(for: server)
     try await door.openHTTP(for: server)
     server.removeAbandonedTemporaries()
     if server.cache.isUncounted { server.startCollecting() }

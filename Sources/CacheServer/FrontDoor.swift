@@ -73,6 +73,15 @@ final class FrontDoor: Sendable {
     channels.withLock { $0.append(channel) }
   }
 
+  /// Lets Go's cache programs in.
+  func openGoCache(_ descriptor: CInt = ServerOptions.goDescriptor, for server: ServerContext) async throws {
+    let channel = try await listen(descriptor, on: group) { channel in
+      let gate = ReadGate()
+      try channel.pipeline.syncOperations.addHandlers([gate, GoCacheHandler(server: server, gate: gate)])
+    }
+    channels.withLock { $0.append(channel) }
+  }
+
   /// Lets tools in that speak HTTP.
   func openHTTP(for server: ServerContext) async throws {
     let guardian = LoopbackGuard(endpoint: endpoint)
@@ -105,16 +114,9 @@ final class FrontDoor: Sendable {
       try? other.close()
       throw Errno.addressInUse
     }
-    for socket in [instance.controlSocket, instance.crshSocket] { try? FileSystem.remove(socket) }
+    for socket in instance.sockets { try? FileSystem.remove(socket) }
     try SmallFile.replace(instance.httpEndpoint, with: endpoint.text)
-    let control = try Sockets.listen(unix: instance.controlSocket, backlog: Self.backlog)
-    let storageHelper: SystemPackage.FileDescriptor
-    do {
-      storageHelper = try Sockets.listen(unix: instance.crshSocket, backlog: Self.backlog)
-    } catch {
-      try? control.close()
-      throw error
-    }
+    let (control, storageHelper, goCache) = try bindSockets()
     let old = channels.withLock { channels in
       defer { channels = [] }
       return channels
@@ -123,8 +125,25 @@ final class FrontDoor: Sendable {
     defer { for channel in old { channel.close(promise: nil) } }
     try await openControl(control.rawValue, for: server)
     try await openStorageHelper(storageHelper.rawValue, for: server)
+    try await openGoCache(goCache.rawValue, for: server)
     claim.renew()
   }
+
+  /// All or none.
+  private func bindSockets() throws -> (
+    control: SocketDescriptor, storageHelper: SocketDescriptor, goCache: SocketDescriptor
+  ) {
+    var bound: [SocketDescriptor] = []
+    do {
+      for socket in instance.sockets { bound.append(try Sockets.listen(unix: socket, backlog: Self.backlog)) }
+    } catch {
+      for descriptor in bound { try? descriptor.close() }
+      throw error
+    }
+    return (bound[0], bound[1], bound[2])
+  }
+
+  private typealias SocketDescriptor = SystemPackage.FileDescriptor
 
   private func listen(
     _ descriptor: CInt, on group: any EventLoopGroup, connect: @escaping @Sendable (any Channel) throws -> Void

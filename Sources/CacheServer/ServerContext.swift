@@ -24,6 +24,8 @@ final class ServerContext: Sendable {
   let transfers: ActivityCount
   let recent = RecentBodies()
   let misses = MissClock()
+  /// Files that were handed out, and are kept from being evicted.
+  let pinnedFiles = ActivityCount()
   /// nil: off.
   let peers: PeerSide?
   /// nil: there are none.

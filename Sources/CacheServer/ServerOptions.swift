@@ -10,7 +10,8 @@ package import SystemPackage
 /// What a launcher gives a server it starts: as arguments, what everybody may see in a list of processes; through a
 /// pipe, the rest.
 ///
-/// The listening sockets are descriptors 3 (control), 4 (storage helper) and 5 (HTTP); the pipe is descriptor 6.
+/// The listening sockets are descriptors 3 (control), 4 (ccache's storage helper), 5 (HTTP) and 6 (Go's cache program);
+/// the pipe is descriptor 7.
 package struct ServerOptions: Sendable {
   package let instance: ServerInstance
   package let parameters: ServerInstance.Parameters
@@ -29,7 +30,8 @@ package struct ServerOptions: Sendable {
   package static let controlDescriptor: CInt = 3
   package static let crshDescriptor: CInt = 4
   package static let httpDescriptor: CInt = 5
-  private static let configurationDescriptor: CInt = 6
+  package static let goDescriptor: CInt = 6
+  private static let configurationDescriptor: CInt = 7
 
   /// nil when the arguments are not a launcher's.
   ///

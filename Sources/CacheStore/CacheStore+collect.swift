@@ -123,8 +123,9 @@ extension CacheStore {
   }
 
   private func isPinned(_ path: UnsafePointer<CChar>) -> Bool {
-    // Writable, since NFS grants exclusive locks on nothing else.
-    let descriptor = open(path, O_RDWR | O_CLOEXEC)
+    // Writable, since NFS grants exclusive locks on nothing else; what tools are given cannot be written.
+    var descriptor = open(path, O_RDWR | O_CLOEXEC)
+    if descriptor < 0, errno == EACCES { descriptor = open(path, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
     return flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK

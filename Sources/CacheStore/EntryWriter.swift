@@ -38,11 +38,19 @@ package final class EntryWriter {
   private var buffer: [UInt8] = []
   private var temporary: TemporaryFile?
   private var failure: String?
+  /// Whether a small body goes into the entry's own file.
+  private let isInlineAllowed: Bool
+  /// What was committed, when it is a blob.
+  private var committed: (digest: Digest, checksum: Checksum)?
 
-  init(store: CacheStore, key: CacheKey, digest: any DigestComputing) {
+  init(
+    store: CacheStore, key: CacheKey, digest: any DigestComputing, isInlineAllowed: Bool, body: TemporaryFile? = nil
+  ) {
     self.store = store
     self.key = key
     self.digest = digest
+    self.isInlineAllowed = isInlineAllowed
+    temporary = body
   }
 
   /// Takes the next bytes of the body. After a failure it does nothing.
@@ -64,6 +72,32 @@ package final class EntryWriter {
       fail("\(error)")
     }
   }
+
+  /// Takes in the next piece of a body that another process has written: for writers that adopt one. False at its end,
+  /// or after a failure.
+  package func readPiece() -> Bool {
+    guard failure == nil, let temporary else { return false }
+    return withUnsafeTemporaryAllocation(byteCount: Self.pieceSize, alignment: 64) { piece in
+      let count = pread(temporary.descriptor, piece.baseAddress, piece.count, off_t(size))
+      if count < 0, errno == EINTR { return true }
+      guard count >= 0 else {
+        fail("\(Errno(rawValue: errno))")
+        return false
+      }
+      let bytes = UnsafeRawBufferPointer(rebasing: piece[..<count])
+      size += UInt64(count)
+      guard size <= store.maxSize else {
+        fail("larger than the whole cache")
+        return false
+      }
+      digest.update(bytes)
+      checksum.update(bytes)
+      return count > 0
+    }
+  }
+
+  /// A millisecond's work.
+  private static let pieceSize = 1 << 18
 
   /// Moves what is buffered into a file.
   private func spill() throws {
@@ -97,16 +131,22 @@ package final class EntryWriter {
       key: key, scope: store.scope, digest: digest, size: size, checksum: checksum.value,
       created: store.now(), duration: duration, origin: origin, inlineBody: nil)
     do {
-      if temporary == nil, EntryRecord.isInline(size: buffer.count, headSize: record.headSize) {
+      if isInlineAllowed, temporary == nil, EntryRecord.isInline(size: buffer.count, headSize: record.headSize) {
         record.inlineBody = buffer
       } else {
         try spill()
         try publishBlob(record.digest)
+        committed = (digest, record.checksum)
       }
       return try store.publish(record, mode: mode)
     } catch {
       return .notStored(reason: "\(error)")
     }
+  }
+
+  /// The body that was committed as a file; nil when it was not stored, or lies in the entry's own file.
+  package var file: BlobFile? {
+    committed.flatMap { store.blobFile($0.digest, size: size, checksum: $0.checksum) {} }
   }
 
   private func publishBlob(_ digest: Digest) throws {
@@ -166,8 +206,35 @@ package final class EntryWriter {
 
 extension CacheStore {
   /// Begins a new entry.
-  package func makeWriter(key: CacheKey, digest: any DigestComputing) -> EntryWriter {
-    EntryWriter(store: self, key: key, digest: digest)
+  ///
+  /// - Parameter isInlineAllowed: whether a small body may lie in the entry's own file; false where it is going to be
+  ///   needed as a file, of which there would be two.
+  package func makeWriter(
+    key: CacheKey, digest: any DigestComputing, isInlineAllowed: Bool = true
+  ) -> EntryWriter {
+    EntryWriter(store: self, key: key, digest: digest, isInlineAllowed: isInlineAllowed)
+  }
+
+  /// Begins a new entry whose body another process of this user has written in ``bodyDirectory``. The file is this
+  /// writer's from now on: it becomes the blob, or is removed. Its bytes come in by ``EntryWriter/readPiece()``.
+  ///
+  /// - Parameter name: in the directory.
+  /// - Returns: nil when there is no such file.
+  package func makeWriter(key: CacheKey, digest: any DigestComputing, adopting name: String) -> EntryWriter? {
+    guard let body = TemporaryFile(self, adopting: name) else { return nil }
+    return EntryWriter(store: self, key: key, digest: digest, isInlineAllowed: false, body: body)
+  }
+
+  /// Puts a body that lies in its entry into a file as well.
+  func makeBlob(of record: EntryRecord, _ body: [UInt8]) throws {
+    if access(layout.blob(record.digest), F_OK) == 0 { return }
+    let file = try TemporaryFile(self)
+    try body.withUnsafeBytes { try file.write($0) }
+    let path = layout.blob(record.digest)
+    guard try file.publish(as: path) else { return }
+    var status = stat()
+    if stat(path, &status) == 0 { verified.insert(VerifiedBlobs.Identity(status, record.checksum)) }
+    usage.add(Int64(Self.diskSize(record.size)), to: .bytes)
   }
 
   /// Stores a body that came from elsewhere and whose digest has been checked, unless the key has an entry already. A
@@ -219,8 +286,8 @@ private final class KnownDigest: DigestComputing {
 
 /// A file under `tmp`, removed with its owner unless it was published. A shared lock tells collectors of all processes
 /// that its writer lives.
-private final class TemporaryFile {
-  private let descriptor: CInt
+final class TemporaryFile {
+  let descriptor: CInt
   private let path: StoreLayout.RawPath
   private var isPublished = false
   private static let counter = Atomic<UInt64>(0)
@@ -240,8 +307,27 @@ private final class TemporaryFile {
     flock(descriptor, LOCK_SH | LOCK_NB)
   }
 
+  /// Takes over a file that another process has written there; nil when there is none.
+  init?(_ store: CacheStore, adopting name: String) {
+    guard !name.isEmpty, !name.hasPrefix("."), !name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 }) else {
+      return nil
+    }
+    path = store.layout.temporary(name: name)
+    descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+    var status = stat()
+    // Nobody else may have a name for it, under which it could be changed.
+    guard descriptor >= 0, fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1
+    else {
+      isPublished = true
+      return nil
+    }
+    flock(descriptor, LOCK_SH | LOCK_NB)
+    // Somebody deleted the whole cache directory, and the other process made this part of it anew.
+    if !FileSystem.exists(store.layout.usage) { try? store.usage.reopen(path: store.layout.usage) }
+  }
+
   deinit {
-    close(descriptor)
+    if descriptor >= 0 { close(descriptor) }
     if !isPublished { unlink(path) }
   }
 

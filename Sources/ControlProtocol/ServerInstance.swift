@@ -33,7 +33,7 @@ package struct ServerInstance: Sendable {
   }
 
   /// Raised when launcher and server would no longer understand each other.
-  package static let protocolVersion = 2
+  package static let protocolVersion = 3
 
   package let directory: FilePath
 
@@ -63,6 +63,10 @@ package struct ServerInstance: Sendable {
   package var controlSocket: FilePath { directory.appending("control.sock") }
   /// ccache's storage helper protocol.
   package var crshSocket: FilePath { directory.appending("crsh.sock") }
+  /// What `fabrik cacheprog` speaks for Go.
+  package var goSocket: FilePath { directory.appending("go.sock") }
+  /// The sockets in the directory.
+  package var sockets: [FilePath] { [controlSocket, crshSocket, goSocket] }
   /// `PORT TOKEN` of the HTTP front end on 127.0.0.1, kept so that the next server can use them again.
   package var httpEndpoint: FilePath { directory.appending("http") }
   /// What one build's tools need while it runs, by the lease's id; removed when the lease ends.

@@ -2,6 +2,7 @@ package import CacheStore
 import ControlProtocol
 package import NIOCore
 import Synchronization
+package import SystemPackage
 
 /// What front ends ask: the layers in their order, with every answer counted for the lease that asked.
 ///
@@ -265,6 +266,18 @@ package final class LayeredCache: Sendable {
 
   package func makeWriter(key: CacheKey, digest: any DigestComputing) -> EntryWriter {
     local.makeWriter(key: key, digest: digest)
+  }
+
+  /// Where a process of this user may write a body for ``makeWriter(key:digest:adopting:)``.
+  package var bodyDirectory: FilePath { local.bodyDirectory }
+
+  /// A writer whose body can be had as a file; `name`: of a file in ``bodyDirectory`` that is its body, nil: it is
+  /// written. nil when there is no such file.
+  package func makeFileWriter(
+    key: CacheKey, digest: any DigestComputing, adopting name: String?
+  ) -> EntryWriter? {
+    guard let name else { return local.makeWriter(key: key, digest: digest, isInlineAllowed: false) }
+    return local.makeWriter(key: key, digest: digest, adopting: name)
   }
 
   /// Counts what became of a writer of this cache.

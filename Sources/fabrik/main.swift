@@ -1,5 +1,6 @@
 import BuildLauncher
 import CSpawn
+import GoCacheProgram
 import SystemSupport
 
 #if canImport(Glibc)
@@ -8,15 +9,22 @@ import SystemSupport
   import Darwin
 #endif
 
-// `exec` is on the path of every build, so it is recognised before ArgumentParser is touched, which takes longer to
-// start than everything that `exec` does. Only its help is ArgumentParser's.
-if CommandLine.argc > 1, strcmp(CommandLine.unsafeArgv[1]!, "exec") == 0 {
-  let arguments = (2..<Int(CommandLine.argc)).map { index in
+// `exec` is on the path of every build, and Go starts `cacheprog` for each of its commands, so they are recognised before
+// ArgumentParser is touched, which takes longer to start than everything that they do. Only the help of `exec` is
+// ArgumentParser's; `cacheprog` is for nobody to type.
+if CommandLine.argc > 1 {
+  let arguments = (1..<Int(CommandLine.argc)).map { index in
     let argument = CommandLine.unsafeArgv[index]!
     return Array(UnsafeRawBufferPointer(start: argument, count: strlen(argument)))
   }
-  let first = arguments.first.map { String(decoding: $0, as: UTF8.self) }
-  if first == "--help" || first == "-h" { FabrikCommand.printExecHelp() }
-  ExecSession.run(arguments: arguments, environment: Environment(block: fabrik_environ()))
+  let rest = Array(arguments.dropFirst())
+  if arguments[0].elementsEqual("exec".utf8) {
+    let first = rest.first.map { String(decoding: $0, as: UTF8.self) }
+    if first == "--help" || first == "-h" { FabrikCommand.printExecHelp() }
+    ExecSession.run(arguments: rest, environment: Environment(block: fabrik_environ()))
+  }
+  if arguments[0].elementsEqual("cacheprog".utf8) {
+    GoCacheProgram.run(arguments: rest, environment: Environment(block: fabrik_environ()))
+  }
 }
 FabrikCommand.start()

@@ -12,6 +12,7 @@ struct FakeToolHost: ToolHost {
   var files: [FilePath: String] = [:]
   var directories: Set<FilePath> = []
   var readOnly: Set<FilePath> = []
+  var goCacheProgram = ["/opt/fabrik", "cacheprog", "/run/go.sock", "lease"]
   var acceptsStorage: @Sendable (String) -> Bool = { _ in true }
 
   static let version414 = """
@@ -34,7 +35,9 @@ struct FakeToolHost: ToolHost {
     """
 
   func find(_ name: String) -> FilePath? { programs[name] }
-  func version(of program: FilePath) -> String? { versions[program] }
+  func version(of program: FilePath, option: String) -> String? {
+    option == (program.lastComponent == "go" ? "version" : "--version") ? versions[program] : nil
+  }
   func programs(_ kind: String, where condition: (String) -> Bool) -> [Program] {
     commands.filter(condition).map { .init(name: $0, file: compilerDirectory.appending($0), modified: compilerDate) }
   }
@@ -56,7 +59,8 @@ struct FakeToolHost: ToolHost {
   func context(in environment: Environment, command: [String] = ["make"]) -> BuildContext {
     BuildContext(
       command: command, environment: environment,
-      endpoints: CacheEndpoints(crshSocket: "/run/crsh.sock", httpPort: 4711, httpToken: "token"),
+      endpoints: CacheEndpoints(
+        crshSocket: "/run/crsh.sock", httpPort: 4711, httpToken: "token", goCacheProgram: goCacheProgram),
       projectRoot: "/src/project", scratch: "/scratch", buildDirectory: "/scratch/builds/1", fabrik: "/usr/bin/fabrik",
       host: self)
   }

@@ -1,0 +1,225 @@
+import CacheStore
+import ChannelSupport
+import Cryptography
+import FrontEnds
+import LayeredCache
+import NIOCore
+import SystemSupport
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// One `fabrik cacheprog`, which stands for one `go` command.
+///
+/// Go is given the blobs' own files, and reads them whenever it likes: they are checked before and kept from being
+/// evicted until the connection ends. Go overwrites what it has put under an action (the log of a test, say), so a put
+/// replaces. Requests do not wait for each other.
+final class GoCacheHandler: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+  private typealias Reply = GoCacheLink.Reply
+
+  private let server: ServerContext
+  private let gate: ReadGate
+  private var parser = GoCacheMessageParser<GoCacheLink.Request>()
+  private var input: ByteBuffer?
+  private var output: ByteBuffer?
+  private var account = StatisticsAccount()
+  private var hasIntroducedItself = false
+  /// When an action was found to be missing: Go begins to compile then.
+  private var misses: [[UInt8]: NIODeadline] = [:]
+  private var pinned: [[UInt8]: BlobFile] = [:]
+  /// Requests that are not answered yet.
+  private var underWay = 0
+
+  /// Go asks for as much as it has processors; more is not read until something is answered.
+  private static let mostUnderWay = 4096
+  /// Actions whose misses are remembered; more are stored without a duration.
+  private static let mostMisses = 100_000
+  /// Files pinned by all connections: half of the descriptors there may be. Beyond that, what was handed out last is the
+  /// last to be evicted.
+  private static let mostPinned: Int = {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
+    return Int(min(limit.rlim_cur, 1 << 20)) / 2
+  }()
+
+  /// - Parameter gate: a handler of the same pipeline.
+  init(server: ServerContext, gate: ReadGate) {
+    self.server = server
+    self.gate = gate
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    var bytes = unwrapInboundIn(data)
+    if input == nil { input = bytes } else { input?.writeBuffer(&bytes) }
+    while let (consumed, event) = input?.withUnsafeReadableBytes({ parser.next($0) }) {
+      input?.moveReaderIndex(forwardBy: consumed)
+      guard case .message(let request) = event, take(request, context) else { return context.close(promise: nil) }
+    }
+    if input?.readableBytes == 0 { input = nil } else { input?.discardReadBytes() }
+  }
+
+  /// Everything that was answered at once goes out at once.
+  func channelReadComplete(context: ChannelHandlerContext) {
+    flush(context)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    for _ in pinned { server.pinnedFiles.end() }
+    pinned = [:]
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    context.close(promise: nil)
+  }
+
+  /// False when the request is none at this time.
+  private func take(_ request: GoCacheLink.Request, _ context: ChannelHandlerContext) -> Bool {
+    guard hasIntroducedItself else {
+      guard case .hello(let lease) = request else { return false }
+      hasIntroducedItself = true
+      account = server.leases.account(lease: lease.isEmpty ? nil : lease)
+      reply(.ready(directory: server.cache.bodyDirectory.bytes), context)
+      return true
+    }
+    switch request {
+    case .hello: return false
+    case .get(let id, let action): get(id, action, context)
+    case .put(let id, let action, let output, let size, let file): put(id, action, output, size, file, context)
+    case .ping: reply(.pong, context)
+    }
+    return true
+  }
+
+  // MARK: - Lookups
+
+  private func get(_ id: Int64, _ action: [UInt8], _ context: ChannelHandlerContext) {
+    guard let key = GoCacheLink.key(action) else { return reply(.miss(id: id), context) }
+    let source = account.takePrefetched(key)
+    if let entry = server.cache.lookup(key, from: source, for: account) {
+      return handOut(entry, from: source, id, action, context)
+    }
+    guard let fetch = server.cache.fetch(key, for: account, on: context.eventLoop) else {
+      _ = server.cache.finishLookup(key, fetched: nil, for: account)
+      return miss(id, action, context)
+    }
+    begin()
+    let loop = context.eventLoop
+    let this = NIOLoopBound((self, context), eventLoop: loop)
+    fetch.flatMap { fetched in
+      // A file is wanted, so the body has to be in the store first.
+      (fetched?.stored?.hop(to: loop) ?? loop.makeSucceededVoidFuture()).map { fetched }
+    }.whenComplete { result in
+      let (handler, context) = this.value
+      let fetched = (try? result.get()) ?? nil
+      if fetched != nil { handler.server.collectIfNeeded() }
+      if let entry = handler.server.cache.finishLookup(key, fetched: fetched, for: handler.account) {
+        handler.handOut(entry, from: fetched, id, action, context)
+      } else {
+        handler.miss(id, action, context)
+      }
+      handler.flush(context)
+      handler.end()
+    }
+  }
+
+  private func handOut(
+    _ entry: OpenEntry, from source: FetchedEntry?, _ id: Int64, _ action: [UInt8], _ context: ChannelHandlerContext
+  ) {
+    guard let file = entry.file() else {
+      server.cache.retract(entry, from: source, for: account)
+      return miss(id, action, context)
+    }
+    let record = entry.record
+    pin(file, record.digest.bytes, context)
+    reply(
+      .hit(id: id, output: record.digest.bytes, size: record.size, created: record.created, path: file.path), context)
+  }
+
+  private func miss(_ id: Int64, _ action: [UInt8], _ context: ChannelHandlerContext) {
+    if misses.count < Self.mostMisses { misses[action] = .now() }
+    reply(.miss(id: id), context)
+  }
+
+  private func pin(_ file: BlobFile, _ digest: [UInt8], _ context: ChannelHandlerContext) {
+    guard context.channel.isActive, pinned[digest] == nil, server.pinnedFiles.current < Self.mostPinned else { return }
+    pinned[digest] = file
+    server.pinnedFiles.begin()
+  }
+
+  // MARK: - Puts
+
+  private func put(
+    _ id: Int64, _ action: [UInt8], _ output: [UInt8], _ size: UInt64, _ file: String, _ context: ChannelHandlerContext
+  ) {
+    let writer = GoCacheLink.key(action).flatMap {
+      server.cache.makeFileWriter(key: $0, digest: OpenSSLDigest(), adopting: size == 0 ? nil : file)
+    }
+    guard let writer else { return reply(.refused(id: id), context) }
+    let duration = misses.removeValue(forKey: action).map {
+      UInt32(clamping: (NIODeadline.now() - $0).nanoseconds / 1_000_000)
+    }
+    begin()
+    server.transfers.begin()
+    let put = Put(id: id, writer: writer, output: Digest(bytes: output), duration: duration)
+    takeIn(put, NIOLoopBound((self, context), eventLoop: context.eventLoop))
+  }
+
+  private struct Put {
+    let id: Int64
+    let writer: EntryWriter
+    let output: Digest
+    /// Milliseconds.
+    let duration: UInt32?
+  }
+
+  /// Reads a body piece by piece: other connections have their turn in between.
+  private func takeIn(_ put: Put, _ this: NIOLoopBound<(GoCacheHandler, ChannelHandlerContext)>) {
+    let context = this.value.1
+    guard put.writer.readPiece() else { return finish(put, context) }
+    let bound = NIOLoopBound(put, eventLoop: context.eventLoop)
+    context.eventLoop.execute { this.value.0.takeIn(bound.value, this) }
+  }
+
+  private func finish(_ put: Put, _ context: ChannelHandlerContext) {
+    let outcome = put.writer.commit(duration: put.duration, expecting: put.output, mode: .replace)
+    server.cache.record(outcome, of: put.writer.key, for: account)
+    server.collectIfNeeded()
+    if let file = put.writer.file {
+      pin(file, put.output.bytes, context)
+      reply(.stored(id: put.id, path: file.path), context)
+    } else {
+      reply(.refused(id: put.id), context)
+    }
+    flush(context)
+    server.transfers.end()
+    end()
+  }
+
+  // MARK: - The connection
+
+  private func begin() {
+    underWay += 1
+    if underWay == Self.mostUnderWay { gate.isBusy = true }
+  }
+
+  private func end() {
+    if underWay == Self.mostUnderWay { gate.isBusy = false }
+    underWay -= 1
+  }
+
+  private func reply(_ reply: Reply, _ context: ChannelHandlerContext) {
+    if output == nil { output = context.channel.allocator.buffer(capacity: 512) }
+    output?.writeBytes(reply.encoded)
+  }
+
+  private func flush(_ context: ChannelHandlerContext) {
+    guard let output else { return }
+    self.output = nil
+    context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+  }
+}
