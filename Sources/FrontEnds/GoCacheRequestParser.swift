@@ -205,9 +205,11 @@ private struct GoCacheRequestLine {
   private mutating func integer() -> Int64? {
     skipSpace()
     let start = index
-    while index < bytes.count, !(bytes[index] == UInt8(ascii: ",") || bytes[index] == UInt8(ascii: "}")) { index += 1 }
-    return Int64(String(decoding: bytes[start..<index].prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self))
+    while index < bytes.count, bytes[index] == UInt8(ascii: "-") || Self.digits.contains(bytes[index]) { index += 1 }
+    return Int64(String(decoding: bytes[start..<index], as: UTF8.self))
   }
+
+  private static let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
 
   /// A value of a field that later versions may add: text, a number, a list or an object.
   private mutating func skipValue() -> Bool {

@@ -83,12 +83,12 @@ class Fabrik:
     def json(self, *words):
         return json.loads(self.run(*words, "--json"))
 
-    def build(self, command, *flags, directory=None):
+    def build(self, command, *flags, directory=None, patience=PATIENCE):
         """One `fabrik exec`, which must succeed."""
         statistics = f"{self.user.home}/statistics.json"
         outcome = self.attempt(
             "exec", "--stats", "json", "--stats-file", statistics, *flags, "--", *map(str, command),
-            directory=directory)
+            directory=directory, patience=patience)
         if outcome.status != 0:
             raise Failure(f"the build failed: {outcome.status}\n{outcome.output}{outcome.errors}{self.log()}")
         return Build(outcome, json.loads(self.host.path(statistics).read_text()))

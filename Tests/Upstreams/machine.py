@@ -112,9 +112,9 @@ class Installation(Fabrik):
             lines += ["[[upstream]]", *[f"{name} = {toml(value)}" for name, value in table.items()]]
         self.host.write(f"{self.top}/.fabrik.toml", "\n".join([*lines, ""]))
 
-    def build(self, command, *flags, directory=None):
+    def build(self, command, *flags, **settings):
         """One `fabrik exec`, which must succeed."""
-        return UpstreamBuild(super().build(command, *flags, directory=directory))
+        return UpstreamBuild(super().build(command, *flags, **settings))
 
     def start(self):
         """A server that outlives its build: `put` and `get` can be used."""
