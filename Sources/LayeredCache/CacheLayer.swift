@@ -84,7 +84,7 @@ package struct FetchedEntry: Sendable, Equatable {
   package let duration: UInt32?
   /// The body, checked, if it is small: it need not be read again from where it was just written.
   package let body: ByteBuffer?
-  /// When it is in the local store, or failed to be stored; never fails. nil: it is there already, or nobody needs to know.
+  /// When it is in the local store, or failed to be stored; never fails. nil: it is there already.
   package let stored: EventLoopFuture<Void>?
 
   /// Up to this size, in bytes, a layer should hand over the body.

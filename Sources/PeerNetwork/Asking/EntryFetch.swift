@@ -159,7 +159,8 @@ final class EntryFetch: AnswerConsumer {
     let computing = OpenSSLDigest()
     body.withUnsafeReadableBytes { computing.update($0) }
     guard computing.finish() == digest else { return lied() }
-    let stored = lookup.urgency == .prefetch ? loop?.makePromise(of: Void.self) : nil
+    // Who needs a file waits for it.
+    let stored = loop?.makePromise(of: Void.self)
     succeed(body, stored: stored?.futureResult)
     lookup.network.storing.store(
       body, under: lookup.key, digest: digest, duration: duration, origin: origin, in: lookup.store, done: stored)
