@@ -6,6 +6,7 @@
 # make bench     measure, and print the table of the README
 # make bench-lan measure what peers give and cost, and print a table
 # make bench-upstreams  measure what stores behind the peers give
+# make bench-tools  measure what build tools other than ccache take
 # make install   PREFIX=/usr/local
 
 PREFIX ?= /usr/local
@@ -19,7 +20,7 @@ RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
 # The linker's remarks on static linking are about functions that fabrik does not call.
 QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mktemp. is dangerous" || true; }
 
-.PHONY: build demo test test-lan test-upstreams test-tools lint format bench bench-lan bench-upstreams check-real
+.PHONY: build demo test test-lan test-upstreams test-tools lint format bench bench-lan bench-upstreams bench-tools check-real
 .PHONY: completions install uninstall dependencies test-dependencies
 
 build: dependencies
@@ -78,6 +79,10 @@ bench-lan: build
 bench-upstreams: build
 	@scripts/install-dependencies test lan upstreams
 	python3 Benchmarks/upstreams.py
+
+bench-tools: build
+	@scripts/install-dependencies tools
+	python3 Benchmarks/tools.py
 
 check-real: build
 	@scripts/install-dependencies test

@@ -24,7 +24,8 @@ def machine(ccaches):
         model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown CPU")
     versions = ", ".join(ccache.version for ccache in ccaches)
     kernel = os.uname().release
-    return f"{datetime.date.today()}, {model}, {os.cpu_count()} cores, Linux {kernel}, ccache {versions}"
+    parts = [f"{datetime.date.today()}, {model}, {os.cpu_count()} cores, Linux {kernel}"]
+    return ", ".join(parts + ([f"ccache {versions}"] if ccaches else []))
 
 
 def milliseconds(seconds):
