@@ -5,6 +5,7 @@ import SystemSupport
 package enum Go: BuildTool {
   package static let name = "go"
   package static let purpose = "Go"
+  package static let namespaces = ["go"]
 
   package static func isDriven(by command: String) -> Bool { drivers.contains(command) }
 

@@ -1,4 +1,4 @@
-/// Base64 with padding, the alphabet of RFC 4648 §4, as Go writes bytes in JSON.
+/// Base64 with padding, the alphabet of RFC 4648 §4.
 package enum Base64 {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
   private static let padding = UInt8(ascii: "=")
@@ -54,7 +54,8 @@ package enum Base64 {
     guard isValid else { return nil }
     if padded > 0 {
       let last = text[whole..<text.count - padded].map { values[Int($0)] }
-      guard last.allSatisfy({ $0 < 64 }) else { return nil }
+      // What is left over of the last character are zeros.
+      guard last.allSatisfy({ $0 < 64 }), last[last.count - 1] & (last.count == 3 ? 3 : 15) == 0 else { return nil }
       bytes.append(last[0] << 2 | last[1] >> 4)
       if last.count == 3 { bytes.append(last[1] << 4 | last[2] >> 2) }
     }

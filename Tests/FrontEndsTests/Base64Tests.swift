@@ -18,6 +18,7 @@ struct Base64Tests {
     "what is not whole groups of the alphabet is refused",
     arguments: [
       "A", "AA", "AAA", "A===", "====", "AA=A", "=AAA", "AAA-", "AA AAAAA", "AAAAA===", "AAAA\n", "AA==AAAA", "Ä",
+      "AB==", "AAB=",
     ])
   func malformed(text: String) {
     #expect(Array(text.utf8).withUnsafeBytes { Base64.decode($0) } == nil)

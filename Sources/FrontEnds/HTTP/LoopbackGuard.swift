@@ -55,7 +55,8 @@ package struct LoopbackGuard: Sendable {
         return takeCredential(.init(rebasing: value[7...]))
       }
       guard value.count > 6, LoopbackGuard.matches(.init(rebasing: value[..<6]), "basic "),
-        let pair = Base64.decode(.init(rebasing: value[6...])), let colon = pair.firstIndex(of: UInt8(ascii: ":"))
+        let pair = Base64.decode(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: value[6...]))),
+        let colon = pair.firstIndex(of: UInt8(ascii: ":"))
       else {
         isWrong = true
         return
