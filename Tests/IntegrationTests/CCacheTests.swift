@@ -179,7 +179,7 @@ struct CCacheTests {
       """)
     #expect(outcome.output == "")
     #expect(
-      outcome.errors.hasSuffix(
+      outcome.errors.contains(
         "left alone, a remote storage is set in \(sandbox.path)/home/.config/ccache/ccache.conf\n"))
   }
 
