@@ -64,13 +64,18 @@ let package = Package(
     .target(name: "PeerRecords", dependencies: ["ControlProtocol", "SystemSupport", system], swiftSettings: strict),
     .target(name: "CacheStore", dependencies: ["CStoreSupport", "SystemSupport", system], swiftSettings: strict),
     .target(
+      name: "BuildRecords", dependencies: ["CacheStore", "ControlProtocol", "SystemSupport", system],
+      swiftSettings: strict),
+    .target(
       name: "Cryptography", dependencies: ["CacheStore", "COpenSSL", "SystemSupport", system], swiftSettings: strict),
     .target(
       name: "ChannelSupport", dependencies: ["CacheStore", .product(name: "NIOCore", package: "swift-nio")],
       swiftSettings: strict),
     .target(
       name: "LayeredCache",
-      dependencies: ["CacheStore", "ControlProtocol", system, .product(name: "NIOCore", package: "swift-nio")],
+      dependencies: [
+        "BuildRecords", "CacheStore", "ControlProtocol", system, .product(name: "NIOCore", package: "swift-nio"),
+      ],
       swiftSettings: strict),
     .target(
       name: "PeerNetwork",
@@ -100,7 +105,8 @@ let package = Package(
     .target(
       name: "CacheServer",
       dependencies: [
-        "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "CSpawn", "DesktopBus", "FrontEnds",
+        "BuildRecords", "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "CSpawn", "DesktopBus",
+        "FrontEnds",
         "LayeredCache", "PeerNetwork", "PeerRecords", "SystemSupport", "Upstreams", system,
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
@@ -121,7 +127,7 @@ let package = Package(
     .executableTarget(
       name: "fabrik",
       dependencies: [
-        "BuildLauncher", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol",
+        "BuildLauncher", "BuildRecords", "BuildTools", "CSpawn", "CacheStore", "Configuration", "ControlProtocol",
         "GoCacheProgram", "PeerRecords", "SystemSupport", system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -155,8 +161,10 @@ let package = Package(
     tests(of: "Configuration", with: "ControlProtocol"),
     tests(of: "PeerRecords", with: "ControlProtocol"),
     tests(of: "CacheStore", with: "store-writer"),
+    tests(of: "BuildRecords", with: "CacheStore", "ControlProtocol"),
     tests(
-      of: "LayeredCache", with: "CacheStore", "ControlProtocol", nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix")),
+      of: "LayeredCache",
+      with: "BuildRecords", "CacheStore", "ControlProtocol", nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix")),
     tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
     tests(of: "GoCacheProgram", with: "FrontEnds"),
     tests(of: "Discovery", with: "discovery-probe"),

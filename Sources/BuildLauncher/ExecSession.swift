@@ -99,7 +99,8 @@ package struct ExecSession {
       let terms = LeaseTerms(
         linger: configuration.linger.value, usesPeers: options.usesPeers, usesUpstreams: options.usesUpstreams,
         surroundings: starter.surroundings.upstreams,
-        tools: BuildTools.all.filter { $0.isDriven(by: commandName) }.map { $0.name }, plan: plan)
+        tools: BuildTools.all.filter { $0.isDriven(by: commandName) }.map { $0.name }, plan: plan,
+        command: CommandSummary(options.command), directory: workingDirectory)
       hold = try ServerHold(starter: starter, terms: terms)
     } catch {
       say("no cache for this build: \(error)")

@@ -1,6 +1,7 @@
 import Configuration
 import ControlProtocol
 import SystemPackage
+import SystemSupport
 
 #if canImport(Glibc)
   import Glibc
@@ -22,12 +23,18 @@ struct LeaseTerms: Sendable {
   var tools: [String] = []
   /// By ``BuildIdentity``; nil: nothing is fetched ahead.
   var plan: String?
+  /// As it is shown later; nil: the lease is not for a build.
+  var command: CommandSummary?
+  var directory: FilePath?
 }
 
 /// This build's hold on the server: as long as the socket is open, the server stays.
 struct LeaseConnection: ~Copyable {
   private var connection: ControlConnection
   let id: String
+
+  /// Bytes: a message must not become too long.
+  private static let longestDirectory = 1024
 
   /// Asks for a lease; does not wait for an answer.
   init(descriptor: FileDescriptor, terms: LeaseTerms) {
@@ -39,6 +46,10 @@ struct LeaseConnection: ~Copyable {
     fields.merge(terms.surroundings?.fields ?? [:]) { $1 }
     if !terms.tools.isEmpty { fields["tools"] = terms.tools.joined(separator: ",") }
     fields["plan"] = terms.plan
+    fields["command"] = terms.command?.text
+    fields["directory"] = terms.directory.map {
+      String(decoding: $0.bytes.prefix(Self.longestDirectory), as: UTF8.self)
+    }
     connection.send(.init(ControlMessage.lease, fields))
   }
 

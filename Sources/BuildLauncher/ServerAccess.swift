@@ -51,6 +51,7 @@ struct ServerStarter {
   /// What is not part of the configuration: a server that was started with others is joined all the same.
   struct Surroundings {
     let dataDirectory: FilePath
+    let stateDirectory: FilePath
     let sessionBus: String?
     /// nil: there are no upstreams.
     let upstreams: UpstreamSurroundings?
@@ -58,6 +59,7 @@ struct ServerStarter {
     init(environment: Environment, paths: StandardPaths, parameters: ServerInstance.Parameters) {
       upstreams = parameters.upstreams.isEmpty ? nil : UpstreamSurroundings(environment: environment)
       dataDirectory = paths.data
+      stateDirectory = paths.state
       sessionBus =
         environment.nonEmpty("DBUS_SESSION_BUS_ADDRESS")
         ?? environment.absolutePath("XDG_RUNTIME_DIR").map { $0.appending("bus") }
@@ -225,7 +227,8 @@ struct ServerStarter {
     let configuration = ServerConfiguration(
       peers: parameters.peers, upstreams: parameters.upstreams, sealingSecret: parameters.sealingSecret,
       surroundings: surroundings.upstreams ?? .init(),
-      dataDirectory: surroundings.dataDirectory, sessionBus: surroundings.sessionBus)
+      dataDirectory: surroundings.dataDirectory, stateDirectory: surroundings.stateDirectory,
+      sessionBus: surroundings.sessionBus)
     let line = configuration.message.encoded
     let (reader, writer) = try Sockets.pipe()
     do {

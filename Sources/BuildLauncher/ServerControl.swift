@@ -83,6 +83,18 @@ package struct ServerControl {
     return peers
   }
 
+  /// Has all servers of this user write down what the builds that are running have asked for.
+  package func recordBuilds() {
+    for name in (try? FileSystem.entries(of: runtime.path)) ?? [] {
+      let server = ServerInstance(directory: runtime.path.appending(name))
+      guard let descriptor = try? Sockets.connect(unix: server.controlSocket) else { continue }
+      var connection = ControlConnection(descriptor: descriptor)
+      connection.send(.init(ControlMessage.record))
+      _ = connection.receive(within: Self.patience)
+      try? descriptor.close()
+    }
+  }
+
   /// Has the configuration's server try out each upstream; starts it when it is not running.
   package func checkUpstreams() throws(ServerFailure) -> [UpstreamReport] {
     let starter = ServerStarter(

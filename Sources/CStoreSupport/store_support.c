@@ -32,6 +32,7 @@ int64_t fabrik_atomic_add(int64_t *word, int64_t delta) { return __atomic_add_fe
 
 int64_t fabrik_atomic_load(const int64_t *word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
 
+void fabrik_atomic_store(int64_t *word, int64_t value) { __atomic_store_n(word, value, __ATOMIC_SEQ_CST); }
 
 int fabrik_rename_noreplace(const char *from, const char *to) {
   if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;

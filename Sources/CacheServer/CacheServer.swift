@@ -1,3 +1,4 @@
+import BuildRecords
 import CacheStore
 import ChannelSupport
 package import ControlProtocol
@@ -54,7 +55,8 @@ package struct CacheServer: Sendable {
     let server = ServerContext(
       instance: options.instance, cache: LayeredCache(local: store),
       leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
-      transfers: transfers, workers: workers, peers: peers, upstreams: upstreams)
+      transfers: transfers, workers: workers, peers: peers, upstreams: upstreams, scope: store.scope,
+      history: options.stateDirectory.map { BuildHistory(stateDirectory: $0) })
 
     // The launcher takes the absence of `ready` as a sign that no tool has been answered, so its socket comes first.
     try await door.openControl(for: server)

@@ -1,3 +1,4 @@
+import BuildRecords
 import CacheStore
 import ControlProtocol
 import LayeredCache
@@ -73,6 +74,12 @@ final class ControlHandler: ChannelInboundHandler {
     case ControlMessage.status:
       becomeCommand()
       answer(.init(ControlMessage.status, server.status.fields), context)
+    case ControlMessage.record:
+      becomeCommand()
+      let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+      server.recordBuilds(on: context.eventLoop).whenComplete { _ in
+        this.value.0.answer(.init(ControlMessage.ready), this.value.1)
+      }
     case ControlMessage.peers:
       becomeCommand()
       let server = server
@@ -97,9 +104,14 @@ final class ControlHandler: ChannelInboundHandler {
     let plan = message["plan"].flatMap { CacheKey(plan: $0) }
     let account = StatisticsAccount(excluding: excluded, keepsJournal: plan != nil)
     rejectedBefore = server.upstreams?.rejected ?? 0
+    let record = message["command"].map {
+      BuildRecord(
+        process: process, begin: CacheStore.systemTime(), command: $0, directory: message["directory"] ?? "",
+        scope: server.scope)
+    }
     let lease = LeaseRegistry.Lease(
       id: id, process: process, linger: linger, account: account,
-      tools: Set(message["tools"]?.split(separator: ",").map(String.init) ?? []), plan: plan)
+      tools: Set(message["tools"]?.split(separator: ",").map(String.init) ?? []), plan: plan, record: record)
     self.lease = lease
     server.leases.open(lease)
     server.lifecycle.report(.leaseOpened)
@@ -141,6 +153,7 @@ final class ControlHandler: ChannelInboundHandler {
     prefetcher = nil
     server.storePlan(of: lease)
     server.removeFiles(of: lease)
+    server.keepRecord(of: lease)
     server.leases.close(id: lease.id)
     server.lifecycle.report(.leaseClosed(linger: lease.linger, remaining: server.leases.count))
   }

@@ -1,3 +1,4 @@
+import BuildRecords
 import CacheStore
 import ControlProtocol
 import LayeredCache
@@ -24,6 +25,8 @@ final class LeaseRegistry: Sendable {
     var tools: Set<String> = []
     /// Where what its tools asked for is kept for the next build like it; nil: nowhere.
     var plan: CacheKey?
+    /// What is known of the build at its beginning; nil: nobody wants to know what it asked for.
+    var record: BuildRecord?
   }
 
   private let leases = Mutex<[Lease]>([])
@@ -53,6 +56,8 @@ final class LeaseRegistry: Sendable {
   }
 
   var count: Int { leases.withLock { $0.count } }
+
+  var all: [Lease] { leases.withLock { $0 } }
 
   func open(_ lease: Lease) {
     leases.withLock { $0.append(lease) }

@@ -1,3 +1,5 @@
+import BuildRecords
+import CacheStore
 import ChannelSupport
 import ControlProtocol
 import Cryptography
@@ -30,6 +32,10 @@ final class ServerContext: Sendable {
   let peers: PeerSide?
   /// nil: there are none.
   let upstreams: UpstreamGroup?
+  /// Of what is stored here.
+  let scope: Scope
+  /// nil: nobody wants to know what builds asked for.
+  private let history: BuildHistory?
   private let start = ContinuousClock.now
   private let workers: NIOThreadPool
   private let isCollecting = Atomic<Bool>(false)
@@ -37,10 +43,12 @@ final class ServerContext: Sendable {
 
   init(
     instance: ServerInstance, cache: LayeredCache, leases: LeaseRegistry, lifecycle: ServerLifecycle,
-    transfers: ActivityCount,
-    workers: NIOThreadPool, peers: PeerSide?, upstreams: UpstreamGroup?
+    transfers: ActivityCount, workers: NIOThreadPool, peers: PeerSide?, upstreams: UpstreamGroup?, scope: Scope,
+    history: BuildHistory?
   ) {
     self.instance = instance
+    self.scope = scope
+    self.history = history
     self.cache = cache
     self.leases = leases
     self.lifecycle = lifecycle
@@ -90,6 +98,36 @@ final class ServerContext: Sendable {
   func removeFiles(of lease: LeaseRegistry.Lease) {
     let directory = instance.buildDirectory(lease: lease.id)
     workers.submit { _ in try? FileSystem.removeTree(directory) }
+  }
+
+  /// Keeps, in the background, what became of the lookups of a build that has ended; the server stays until that is done.
+  func keepRecord(of lease: LeaseRegistry.Lease) {
+    let end = CacheStore.systemTime()
+    guard lease.record != nil, !lease.account.current.isEmpty else { return }
+    transfers.begin()
+    workers.submit { _ in
+      self.write(lease, end: end)
+      self.transfers.end()
+    }
+  }
+
+  /// Writes, in the background, what has become of the lookups of the builds that are running; by then, the records of those
+  /// that have ended are written as well.
+  func recordBuilds(on loop: any EventLoop) -> EventLoopFuture<Void> {
+    let promise = loop.makePromise(of: Void.self)
+    workers.submit { _ in
+      for lease in self.leases.all where !lease.account.current.isEmpty { self.write(lease, end: nil) }
+      promise.succeed()
+    }
+    return promise.futureResult
+  }
+
+  private func write(_ lease: LeaseRegistry.Lease, end: UInt64?) {
+    guard let history, var record = lease.record else { return }
+    record.end = end
+    lease.account.fill(&record)
+    // A disk that is full, or whatever else: it is for information only.
+    try? history.keep(record)
   }
 
   /// Starts an eviction in the background when the store has outgrown its limit. To be called after each write.

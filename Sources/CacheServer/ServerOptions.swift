@@ -17,6 +17,8 @@ package struct ServerOptions: Sendable {
   package let parameters: ServerInstance.Parameters
   /// `$XDG_DATA_HOME/fabrik` of the user; nil when the launcher did not say.
   package let dataDirectory: FilePath?
+  /// `$XDG_STATE_HOME/fabrik` of the user; nil when the launcher did not say.
+  package let stateDirectory: FilePath?
   /// The D-Bus address of the user's session; nil when there is none.
   package let sessionBus: String?
 
@@ -55,6 +57,7 @@ package struct ServerOptions: Sendable {
       upstreams: configuration.upstreams, sealingSecret: configuration.sealingSecret)
     surroundings = configuration.surroundings
     dataDirectory = configuration.dataDirectory
+    stateDirectory = configuration.stateDirectory
     sessionBus = configuration.sessionBus
   }
 

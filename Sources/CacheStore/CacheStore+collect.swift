@@ -110,7 +110,7 @@ extension CacheStore {
         pinned.insert(UInt64(status.st_ino))
         return
       }
-      guard removeFile(path, of: tree) > 0 else { return }
+      guard removeFile(path, of: tree, .evicted) > 0 else { return }
       if tree == .entries {
         usage.add(1, to: .evicted)
         result.remainingEntries -= 1

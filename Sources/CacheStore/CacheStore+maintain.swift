@@ -64,20 +64,20 @@ extension CacheStore {
     let blobPath = layout.blob(record.digest)
     let blobDescriptor = open(blobPath, O_RDONLY | O_CLOEXEC)
     guard blobDescriptor >= 0 else {
-      removeEntry(rawPath)
+      removeEntry(rawPath, .evicted)
       return .withoutBlob
     }
     let blob = OpenBlob(descriptor: blobDescriptor)
     if blob.isSound(size: record.size, checksum: record.checksum) { return .sound }
     discardDamaged(blobPath, of: .blobs)
-    removeEntry(rawPath)
+    removeEntry(rawPath, .damaged)
     return .damaged
   }
 
   /// Removes every entry. Others may go on using the store meanwhile. Returns what was freed, in bytes.
   package func clear() -> UInt64 {
     var freed: UInt64 = 0
-    forEachFile { path, _, tree in freed += removeFile(path, of: tree) }
+    forEachFile { path, _, tree in freed += removeFile(path, of: tree, .removed) }
     return freed
   }
 }

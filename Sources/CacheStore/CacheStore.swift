@@ -21,6 +21,7 @@ package final class CacheStore: Sendable {
   package let scope: Scope
   let layout: StoreLayout
   let usage: UsageCounter
+  let removalLog: RemovalLog
   let verified = VerifiedBlobs()
   /// Milliseconds since 1970.
   let now: @Sendable () -> UInt64
@@ -44,6 +45,7 @@ package final class CacheStore: Sendable {
     try FileSystem.makeDirectories(layout.root, permissions: 0o700)
     try FileSystem.makeDirectories(layout.temporary, permissions: 0o700)
     usage = try UsageCounter(path: layout.usage)
+    removalLog = RemovalLog(path: layout.removals)
     self.maxSize = maxSize ?? Self.defaultMaxSize(directory: layout.root, used: UInt64(max(0, usage[.bytes])))
   }
 
@@ -115,14 +117,14 @@ package final class CacheStore: Sendable {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
       // Evicted, or lost: the entry leads nowhere.
-      if errno == ENOENT { removeEntry(entryPath) }
+      if errno == ENOENT { removeEntry(entryPath, .evicted) }
       return nil
     }
     let blob = OpenBlob(descriptor: descriptor)
     var status = stat()
     guard fstat(descriptor, &status) == 0, UInt64(status.st_size) == record.size else {
       discardDamaged(path, of: .blobs)
-      removeEntry(entryPath)
+      removeEntry(entryPath, .damaged)
       return nil
     }
     touch(descriptor, status)
@@ -154,7 +156,13 @@ package final class CacheStore: Sendable {
   /// Removes an entry; false when there is none. Its blob stays until it is evicted: others may share it.
   package func remove(_ key: CacheKey) -> Bool {
     // Both, or a lookup would adopt it again.
-    [scope, .private].map { removeFile(layout.entry(key, scope: $0), of: .entries) }.contains { $0 > 0 }
+    [scope, .private].map { removeFile(layout.entry(key, scope: $0), of: .entries, .removed) }.contains { $0 > 0 }
+  }
+
+  /// Why an entry that is not there was removed; nil when there was none, or it was so long ago that it is forgotten.
+  /// Costs no system call.
+  package func removalCause(of key: CacheKey) -> RemovalCause? {
+    removalLog.cause(of: StoreLayout.hash(of: key, scope: scope))
   }
 
   /// How stale a file's access time may become, in milliseconds. Coarse, because each update dirties an inode; fine enough, because
@@ -189,22 +197,23 @@ package final class CacheStore: Sendable {
 
   /// Removes a file whose content is not what it should be, and counts it.
   func discardDamaged(_ path: StoreLayout.RawPath, of tree: StoreLayout.Tree) {
-    removeFile(path, of: tree)
+    removeFile(path, of: tree, .damaged)
     usage.add(1, to: .damaged)
   }
 
-  func removeEntry(_ path: StoreLayout.RawPath) {
-    removeFile(path, of: .entries)
+  func removeEntry(_ path: StoreLayout.RawPath, _ cause: RemovalCause) {
+    removeFile(path, of: .entries, cause)
   }
 
   /// Removes a file and takes it out of the counters. Returns the bytes freed, 0 when there was none.
   @discardableResult
-  func removeFile(_ path: UnsafePointer<CChar>, of tree: StoreLayout.Tree) -> UInt64 {
+  func removeFile(_ path: UnsafePointer<CChar>, of tree: StoreLayout.Tree, _ cause: RemovalCause) -> UInt64 {
     var status = stat()
     guard lstat(path, &status) == 0, unlink(path) == 0 else { return 0 }
     let size = Self.diskSize(status.st_size)
     usage.add(-Int64(size), to: .bytes)
     if tree == .entries {
+      removalLog.note(path, cause)
       usage.add(-1, to: .entries)
       usage.add(1, to: .removals)
     }

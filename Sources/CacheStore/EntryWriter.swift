@@ -166,7 +166,7 @@ package final class EntryWriter {
       switch state(of: path, status) {
       case .sound: if store.markUsed(path) { return }
       case .damaged: store.discardDamaged(path, of: .blobs)
-      case .unknown: store.removeFile(path, of: .blobs)
+      case .unknown: store.removeFile(path, of: .blobs, .damaged)
       }
     }
     throw Errno.resourceBusy
@@ -261,7 +261,7 @@ extension CacheStore {
       // Removed and renamed, not replaced: ext4 starts writing a file to disk when it replaces another. In between the
       // key is a miss.
       try step(.removeOldEntry)
-      removeEntry(path)
+      removeEntry(path, .replaced)
       guard try file.publish(as: path) else { return .alreadyThere }
     }
     try step(.count)
@@ -300,6 +300,7 @@ final class TemporaryFile {
       // Somebody deleted the whole cache directory.
       try FileSystem.makeDirectories(store.layout.temporary, permissions: 0o700)
       try store.usage.reopen(path: store.layout.usage)
+      store.removalLog.reopen(path: store.layout.removals)
       descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     }
     guard descriptor >= 0 else { throw Errno(rawValue: errno) }

@@ -58,7 +58,7 @@ package struct OpenEntry {
   /// To be called by whoever found the body damaged: removes and counts it.
   package func reportDamage() {
     store.discardDamaged(store.layout.blob(record.digest), of: .blobs)
-    store.removeEntry(store.layout.entry(record.key, scope: record.scope))
+    store.removeEntry(store.layout.entry(record.key, scope: record.scope), .damaged)
   }
 }
 

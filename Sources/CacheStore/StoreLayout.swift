@@ -10,6 +10,7 @@ import SystemSupport
 ///     v1/blobs/ab/<digest>                               the bytes
 ///     v1/tmp/                                            what is being written
 ///     v1/usage                                           ``UsageCounter``; locked while evicting
+///     v1/removals                                        ``RemovalLog``
 struct StoreLayout: Sendable {
   let root: FilePath
   private let prefix: [UInt8]
@@ -20,6 +21,7 @@ struct StoreLayout: Sendable {
   }
 
   var usage: FilePath { root.appending("usage") }
+  var removals: FilePath { root.appending("removals") }
   var temporary: FilePath { root.appending("tmp") }
 
   /// The two trees of hashed names.

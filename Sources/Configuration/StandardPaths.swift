@@ -17,12 +17,15 @@ package struct StandardPaths: Sendable {
   package let config: FilePath
   /// `$XDG_DATA_HOME/fabrik`: what must stay where it is.
   package let data: FilePath
+  /// `$XDG_STATE_HOME/fabrik`: what happened lately.
+  package let state: FilePath
 
   package init(environment: Environment) {
     home = environment.absolutePath("HOME") ?? Self.homeOfUser() ?? "/"
     cache = (environment.absolutePath("XDG_CACHE_HOME") ?? home.appending(".cache")).appending("fabrik")
     config = (environment.absolutePath("XDG_CONFIG_HOME") ?? home.appending(".config")).appending("fabrik")
     data = (environment.absolutePath("XDG_DATA_HOME") ?? home.appending(".local/share")).appending("fabrik")
+    state = (environment.absolutePath("XDG_STATE_HOME") ?? home.appending(".local/state")).appending("fabrik")
   }
 
   /// The home of the user in /etc/passwd. A static program cannot ask NSS (`getpwuid`), and whoever has no `HOME` is

@@ -19,8 +19,8 @@ package struct ControlMessage: Sendable, Equatable {
   package static let configure = "configure"
   /// The first message on a connection: opens a lease that lasts as long as the connection. Fields: `pid`, `id`,
   /// `linger` (ms), `peers=0` for a build that does without peers, `tools`, the build tools that its command usually runs,
-  /// with commas between, and `plan`, 16 hexadecimal digits that builds of the
-  /// same project and command have in common, for one whose results are to be fetched ahead.
+  /// with commas between, and `plan`, 16 hexadecimal digits that builds of the same project and command have in common,
+  /// for one whose results are to be fetched ahead. For `fabrik why`: `command` and `directory`, as they are shown.
   package static let lease = "lease"
   /// The server's answer to `lease`. Until it has come, no tool's question has been answered.
   package static let ready = "ready"
@@ -39,6 +39,9 @@ package struct ControlMessage: Sendable, Equatable {
   package static let peers = "peers"
   package static let peer = "peer"
   package static let end = "end"
+  /// Has the records of the builds that are running written; the answer is `ready`, when those of builds that have ended
+  /// are written as well.
+  package static let record = "record"
   /// Asks for a real round trip to each upstream, with the ``UpstreamSurroundings`` of whoever asks; the answer is an
   /// `upstream` for each, with ``UpstreamReport``, and an `end`.
   package static let check = "check"

@@ -12,18 +12,22 @@ package struct ServerConfiguration: Sendable, Equatable {
   package var surroundings: UpstreamSurroundings
   /// `$XDG_DATA_HOME/fabrik`: this machine's identity, and what is known of peers. Not part of the instance's hash.
   package var dataDirectory: FilePath?
+  /// `$XDG_STATE_HOME/fabrik`: what the last builds asked for. Not part of the instance's hash.
+  package var stateDirectory: FilePath?
   /// The D-Bus address of the user's session. Not part of the instance's hash.
   package var sessionBus: String?
 
   package init(
     peers: PeerSettings? = nil, upstreams: [UpstreamSettings] = [], sealingSecret: Secret? = nil,
-    surroundings: UpstreamSurroundings = .init(), dataDirectory: FilePath? = nil, sessionBus: String? = nil
+    surroundings: UpstreamSurroundings = .init(), dataDirectory: FilePath? = nil,
+    stateDirectory: FilePath? = nil, sessionBus: String? = nil
   ) {
     self.peers = peers
     self.upstreams = upstreams
     self.sealingSecret = sealingSecret
     self.surroundings = surroundings
     self.dataDirectory = dataDirectory
+    self.stateDirectory = stateDirectory
     self.sessionBus = sessionBus
   }
 
@@ -33,6 +37,7 @@ package struct ServerConfiguration: Sendable, Equatable {
     fields.merge(surroundings.fields) { $1 }
     fields["seal"] = sealingSecret?.text
     fields["data"] = dataDirectory?.string
+    fields["state"] = stateDirectory?.string
     fields["session_bus"] = sessionBus
     return ControlMessage(ControlMessage.configure, fields)
   }
@@ -43,7 +48,7 @@ package struct ServerConfiguration: Sendable, Equatable {
     self.init(
       peers: PeerSettings(fields: message.fields), upstreams: UpstreamSettings.list(fields: message.fields),
       sealingSecret: message["seal"].map { Secret($0) }, surroundings: UpstreamSurroundings(fields: message.fields),
-      dataDirectory: message["data"].map { FilePath($0) },
+      dataDirectory: message["data"].map { FilePath($0) }, stateDirectory: message["state"].map { FilePath($0) },
       sessionBus: message["session_bus"])
   }
 }

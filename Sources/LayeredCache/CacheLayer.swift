@@ -14,17 +14,23 @@ package protocol CacheLayer: Sendable {
   /// Whether it is worth asking for this key. Costs no system call, and is called on any thread.
   func mayHold(_ key: CacheKey) -> Bool
 
+  /// The upstream's URL; empty for other layers.
+  var place: String { get }
+
+  /// Why ``mayHold(_:)`` says no. As cheap, and called on any thread.
+  func reasonNotToAsk(_ key: CacheKey) -> LayerOutcome
+
   /// While the layer is still finding out what it holds, and that will take only a moment: when it will know. nil at all
   /// other times.
   func settling(on loop: any EventLoop) -> EventLoopFuture<Void>?
 
-  /// Fetches an entry into the local store. Never fails; nil is a miss.
+  /// Fetches an entry into the local store. Never fails.
   ///
   /// - Parameter patience: how long the build may still wait; what comes later is stored all the same. Layers whose
   ///   answers take no longer anyway need not look at it.
   func fetch(
     _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
-  ) -> EventLoopFuture<FetchedEntry?>
+  ) -> EventLoopFuture<LayerAnswer>
 
   /// A tool has begun to wait for a key that is being fetched as a ``FetchUrgency/prefetch``. Called on any thread.
   func expedite(_ key: CacheKey)
@@ -46,7 +52,25 @@ package struct LayerIdentifier: Sendable, Hashable {
   package static let s3 = LayerIdentifier(.s3)
 }
 
+/// What a layer answers.
+package enum LayerAnswer: Sendable, Equatable {
+  case entry(FetchedEntry)
+  /// Why it gives nothing.
+  case nothing(LayerOutcome)
+
+  package var entry: FetchedEntry? { if case .entry(let entry) = self { entry } else { nil } }
+
+  package var outcome: LayerOutcome {
+    switch self {
+    case .entry(let entry): LayerOutcome(.hit, detail: entry.peer?.name ?? "")
+    case .nothing(let outcome): outcome
+    }
+  }
+}
+
 extension CacheLayer {
+  package var place: String { "" }
+
   package var identifier: LayerIdentifier { LayerIdentifier(name) }
 
   package func expedite(_ key: CacheKey) {}

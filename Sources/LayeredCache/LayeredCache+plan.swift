@@ -82,8 +82,8 @@ extension LayeredCache {
     guard let layer = layers.first else { return loop.makeSucceededFuture(nil) }
     return fetchOnce(
       key, from: layer, urgency: urgency, within: Self.aheadPatience, on: loop, onArrival: onArrival
-    ).flatMap { fetched in
-      if fetched != nil { return loop.makeSucceededFuture(fetched) }
+    ).flatMap { answer in
+      if let fetched = answer.entry { return loop.makeSucceededFuture(fetched) }
       return self.fetch(key, from: layers.dropFirst(), urgency: urgency, on: loop, onArrival: onArrival)
     }
   }

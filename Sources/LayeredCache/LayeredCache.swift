@@ -23,7 +23,7 @@ package final class LayeredCache: Sendable {
 
   /// What will be answered to it.
   private struct Answer {
-    let fetched: EventLoopFuture<FetchedEntry?>
+    let future: EventLoopFuture<LayerAnswer>
     /// The most urgent of all who wait.
     var urgency: FetchUrgency
     /// Why it was asked for at first.
@@ -86,6 +86,25 @@ package final class LayeredCache: Sendable {
     return fetch(key, from: layers[...], for: account, on: loop)
   }
 
+  /// The way of a lookup that nobody could answer.
+  ///
+  /// - Parameter answers: of the layers that were asked.
+  private func steps(_ key: CacheKey, answers: [LookupStep], for account: StatisticsAccount) -> [LookupStep] {
+    let layers = remote.withLock { $0 }
+    var steps = [LookupStep(.local, local.outcome(of: key))]
+    steps.reserveCapacity(layers.count + 1)
+    for layer in layers {
+      let (name, place) = (layer.name, layer.place)
+      if let answer = answers.first(where: { $0.layer == name && $0.place == place }) {
+        steps.append(answer)
+      } else {
+        let reason = account.reasonNotToAsk(layer.identifier) ?? layer.reasonNotToAsk(key)
+        steps.append(LookupStep(name, place: place, reason))
+      }
+    }
+    return steps
+  }
+
   /// The layers that a build may still wait for.
   func layers(for account: StatisticsAccount) -> [any CacheLayer] {
     remote.withLock { $0 }.filter { account.admits($0.identifier) }
@@ -95,24 +114,32 @@ package final class LayeredCache: Sendable {
   package var hasOtherLayers: Bool { remote.withLock { !$0.isEmpty } }
 
   private func fetch(
-    _ key: CacheKey, from layers: ArraySlice<any CacheLayer>, for account: StatisticsAccount, on loop: any EventLoop
+    _ key: CacheKey, from layers: ArraySlice<any CacheLayer>, for account: StatisticsAccount, on loop: any EventLoop,
+    before answers: [LookupStep] = []
   ) -> EventLoopFuture<FetchedEntry?> {
-    guard let layer = layers.first else { return loop.makeSucceededFuture(nil) }
+    guard let layer = layers.first else {
+      account.answered(key, answers)
+      return loop.makeSucceededFuture(nil)
+    }
     let begin = NIODeadline.now()
     account.beginWait(for: layer.identifier)
     let settled = layer.settling(on: loop) ?? loop.makeSucceededVoidFuture()
-    return settled.flatMap { () -> EventLoopFuture<(FetchedEntry?, settling: Int64)> in
+    return settled.flatMap { () -> EventLoopFuture<(LayerAnswer, settling: Int64)> in
       let settling = Self.milliseconds(since: begin)
-      guard layer.mayHold(key) else { return loop.makeSucceededFuture((nil, settling)) }
+      guard layer.mayHold(key) else {
+        return loop.makeSucceededFuture((.nothing(layer.reasonNotToAsk(key)), settling))
+      }
       return self.fetchOnce(key, from: layer, within: account.patience(for: layer.identifier), on: loop).map {
         ($0, settling)
       }
-    }.flatMap { fetched, settling in
+    }.flatMap { answer, settling in
       let waited = Self.milliseconds(since: begin)
-      guard let fetched else {
+      let answers = answers + [LookupStep(layer.name, place: layer.place, answer.outcome)]
+      guard let fetched = answer.entry else {
         account.recordWait(for: layer.identifier, milliseconds: waited, settling: settling, hit: nil)
-        return self.fetch(key, from: layers.dropFirst(), for: account, on: loop)
+        return self.fetch(key, from: layers.dropFirst(), for: account, on: loop, before: answers)
       }
+      account.answered(key, answers)
       account.recordWait(for: layer.identifier, milliseconds: waited, settling: settling, hit: Self.hit(fetched))
       return loop.makeSucceededFuture(fetched)
     }
@@ -136,25 +163,26 @@ package final class LayeredCache: Sendable {
   func fetchOnce(
     _ key: CacheKey, from layer: any CacheLayer, urgency: FetchUrgency = .tool, within patience: TimeAmount,
     on loop: any EventLoop, onArrival: (@Sendable (FetchedEntry) -> Void)? = nil
-  ) -> EventLoopFuture<FetchedEntry?> {
-    let promise = loop.makePromise(of: FetchedEntry?.self)
+  ) -> EventLoopFuture<LayerAnswer> {
+    let promise = loop.makePromise(of: LayerAnswer.self)
     let flight = Flight(key: key, layer: layer.identifier)
     let running = flights.withLock { flights in
       guard let running = flights[flight] else {
-        flights[flight] = Answer(fetched: promise.futureResult, urgency: urgency, origin: urgency)
+        flights[flight] = Answer(future: promise.futureResult, urgency: urgency, origin: urgency)
         return nil as Answer?
       }
       if urgency == .tool { flights[flight]?.urgency = .tool }
       return running
     }
     if let running {
-      promise.succeed(nil)
-      guard urgency == .tool, running.origin == .prefetch else { return running.fetched.hop(to: loop) }
+      promise.succeed(.nothing(LayerOutcome(.late)))
+      guard urgency == .tool, running.origin == .prefetch else { return running.future.hop(to: loop) }
       if running.urgency == .prefetch { layer.expedite(key) }
-      return Self.first(of: running.fetched, within: patience, on: loop)
+      return Self.first(of: running.future, within: patience, on: loop)
     }
     layer.fetch(key, into: local, urgency: urgency, within: patience, on: loop).whenComplete { result in
-      let fetched = (try? result.get()) ?? nil
+      let answer = (try? result.get()) ?? .nothing(LayerOutcome(.failed))
+      let fetched = answer.entry
       if let fetched { onArrival?(fetched) }
       // Until it can be found in the store, who asks for it gets this answer, and nobody is told of it.
       let stored = fetched?.stored ?? loop.makeSucceededVoidFuture()
@@ -162,26 +190,26 @@ package final class LayeredCache: Sendable {
         self.end(flight)
         if let fetched { self.report(StoreEvent(key: key, source: fetched.layer)) }
       }
-      promise.succeed(fetched)
+      promise.succeed(answer)
     }
     return promise.futureResult
   }
 
   /// What was asked for without a tool that waits has no bound that fits one.
   private static func first(
-    of answer: EventLoopFuture<FetchedEntry?>, within patience: TimeAmount, on loop: any EventLoop
-  ) -> EventLoopFuture<FetchedEntry?> {
-    let promise = loop.makePromise(of: FetchedEntry?.self)
+    of answer: EventLoopFuture<LayerAnswer>, within patience: TimeAmount, on loop: any EventLoop
+  ) -> EventLoopFuture<LayerAnswer> {
+    let promise = loop.makePromise(of: LayerAnswer.self)
     let isGiven = NIOLoopBoundBox(false, eventLoop: loop)
-    @Sendable func give(_ fetched: FetchedEntry?) {
+    @Sendable func give(_ answer: LayerAnswer) {
       guard !isGiven.value else { return }
       isGiven.value = true
-      promise.succeed(fetched)
+      promise.succeed(answer)
     }
-    let timer = loop.scheduleTask(in: patience) { give(nil) }
+    let timer = loop.scheduleTask(in: patience) { give(.nothing(LayerOutcome(.late))) }
     answer.hop(to: loop).whenComplete { result in
       timer.cancel()
-      give((try? result.get()) ?? nil)
+      give((try? result.get()) ?? .nothing(LayerOutcome(.failed)))
     }
     return promise.futureResult
   }
@@ -200,7 +228,11 @@ package final class LayeredCache: Sendable {
   ) -> OpenEntry? {
     let entry = fetched == nil ? nil : local.lookup(key)
     _ = account.takePrefetched(key)
-    account.record(key, hit: entry.map { Self.hit($0, from: fetched) })
+    account.record(key, hit: entry.map { Self.hit($0, from: fetched) }) { answers in
+      var steps = self.steps(key, answers: answers, for: account)
+      if fetched != nil { steps.append(LookupStep(.local, LayerOutcome(.unstored))) }
+      return steps
+    }
     return entry
   }
 
@@ -261,7 +293,9 @@ package final class LayeredCache: Sendable {
 
   /// Takes back a hit that turned out to be damaged when its body was read.
   package func retract(_ entry: OpenEntry, from source: FetchedEntry?, for account: StatisticsAccount) {
-    account.retractHit(tool: entry.record.key.namespace, Self.hit(entry, from: source))
+    account.retractHit(
+      entry.record.key, Self.hit(entry, from: source),
+      steps: steps(entry.record.key, answers: [], for: account))
   }
 
   package func makeWriter(key: CacheKey, digest: any DigestComputing) -> EntryWriter {
@@ -299,5 +333,18 @@ package final class LayeredCache: Sendable {
   /// Evicts from the local store until it is within its limit. Blocks; to be called off the event loops.
   package func collect() {
     _ = try? local.collect()
+  }
+}
+
+extension CacheStore {
+  /// What became of an entry that is not there.
+  fileprivate func outcome(of key: CacheKey) -> LayerOutcome {
+    switch removalCause(of: key) {
+    case nil: LayerOutcome(.absent)
+    case .evicted: LayerOutcome(.evicted)
+    case .damaged: LayerOutcome(.damaged)
+    case .replaced: LayerOutcome(.replaced)
+    case .removed: LayerOutcome(.removed)
+    }
   }
 }

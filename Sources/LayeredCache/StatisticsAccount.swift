@@ -1,3 +1,4 @@
+package import BuildRecords
 package import CacheStore
 package import ControlProtocol
 import NIOCore
@@ -31,6 +32,7 @@ package final class StatisticsAccount: Sendable {
   /// What was fetched ahead and not asked for yet. Most builds have none: the count saves them the lock.
   private let prefetched = Mutex<[CacheKey: FetchedEntry]>([:])
   private let prefetchedCount = Atomic<Int>(0)
+  private let log = Mutex(LookupLog())
 
   /// - Parameter keepsJournal: whether the keys of this build are kept, for the next one's plan.
   package init(excluding excluded: Set<CacheLayerName> = [], keepsJournal: Bool = false) {
@@ -77,6 +79,12 @@ package final class StatisticsAccount: Sendable {
     !excluded.contains(layer.name) && budgets.withLock { $0[layer]?.isExhausted != true }
   }
 
+  /// Why a layer was not even asked by this build; nil: it may have been.
+  func reasonNotToAsk(_ layer: LayerIdentifier) -> LayerOutcome? {
+    if excluded.contains(layer.name) { return LayerOutcome(.excluded) }
+    return admits(layer) ? nil : LayerOutcome(.exhausted)
+  }
+
   /// How long a tool of this build may wait for a layer.
   func patience(for layer: LayerIdentifier) -> TimeAmount {
     .milliseconds(max(0, budgets.withLock { $0[layer, default: .init()].rest }))
@@ -112,8 +120,36 @@ package final class StatisticsAccount: Sendable {
 
   /// Counts one lookup; `hit` is nil for a miss.
   package func record(_ key: CacheKey, hit: Hit?) {
+    record(key, hit: hit) { $0 }
+  }
+
+  /// Counts one lookup; `hit` is nil for a miss.
+  ///
+  /// - Parameter miss: what is logged of a miss, from the answers of the layers that were asked.
+  func record(_ key: CacheKey, hit: Hit?, miss: ([LookupStep]) -> [LookupStep]) {
     record(tool: key.namespace, hit: hit)
     if hit != nil { journal.withLock { $0?.note(key) } }
+    guard let hit else {
+      let steps = miss(log.withLock { $0.takeAnswers(to: key) })
+      return log.withLock { $0.note(key, steps) }
+    }
+    log.withLock { log in
+      let answers = log.takeAnswers(to: key)
+      if hit.layer == .local { return log.noteLocalHit(key) }
+      // What was fetched ahead was not asked for again.
+      let isAnswered = answers.last?.outcome.kind == .hit
+      log.note(key, isAnswered ? answers : [LookupStep(hit.layer, LayerOutcome(.hit, detail: hit.peer?.name ?? ""))])
+    }
+  }
+
+  /// The layers have answered a lookup, which will be recorded when it ends.
+  func answered(_ key: CacheKey, _ steps: [LookupStep]) {
+    log.withLock { $0.answered(key, steps) }
+  }
+
+  /// Puts into a record what the build has asked for so far.
+  package func fill(_ record: inout BuildRecord) {
+    log.withLock { $0.fill(&record) }
   }
 
   /// Counts one lookup; `hit` is nil for a miss.
@@ -126,13 +162,20 @@ package final class StatisticsAccount: Sendable {
   }
 
   /// Turns a counted hit into a miss.
-  package func retractHit(tool: String, _ hit: Hit) {
-    statistics.withLock { $0.add(hit, -1, tool: tool) }
+  ///
+  /// - Parameter steps: what is logged of the miss.
+  func retractHit(_ key: CacheKey, _ hit: Hit, steps: [LookupStep]) {
+    statistics.withLock { $0.add(hit, -1, tool: key.namespace) }
+    log.withLock {
+      $0.retractHit(key)
+      $0.note(key, steps)
+    }
   }
 
   package func recordStored(_ key: CacheKey, bytes: UInt64) {
     recordStored(bytes: bytes)
     journal.withLock { $0?.note(key) }
+    log.withLock { $0.noteStored(key) }
   }
 
   package func recordStored(bytes: UInt64) {

@@ -9,7 +9,7 @@ package import SystemPackage
 /// Reading and replacing files of a few kilobytes without Foundation.
 package enum SmallFile {
   /// More than any configuration or state file of a sane size; what is longer is not one.
-  static let limit = 1 << 20
+  private static let limit = 1 << 20
 
   /// The whole file as text; nil when it cannot be read or is larger than 1 MiB.
   package static func read(_ path: FilePath) -> String? {
@@ -18,6 +18,17 @@ package enum SmallFile {
 
   /// The whole file as text. Throws an `Errno`.
   package static func contents(_ path: FilePath) throws -> String {
+    String(decoding: try bytes(path, limit: limit), as: UTF8.self)
+  }
+
+  /// The whole file; nil when it cannot be read or is larger.
+  ///
+  /// - Parameter limit: bytes.
+  package static func readBytes(_ path: FilePath, limit: Int) -> [UInt8]? {
+    try? bytes(path, limit: limit)
+  }
+
+  private static func bytes(_ path: FilePath, limit: Int) throws -> [UInt8] {
     // A pipe of that name must not be waited for.
     let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
     defer { try? file.close() }
@@ -32,7 +43,7 @@ package enum SmallFile {
         bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         return count
       }
-      if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+      if count == 0 { return bytes }
     }
     throw Errno.fileTooLarge
   }
@@ -51,7 +62,7 @@ package enum SmallFile {
 
   /// Writes a new file, unless there is one of that name already, which then stays. Throws an `Errno`.
   package static func create(_ path: FilePath, with text: String) throws {
-    try publish(path, text, permissions: .ownerReadWrite) { temporary in
+    try publish(path, Array(text.utf8), permissions: .ownerReadWrite) { temporary in
       defer { try? FileSystem.remove(temporary) }
       do { try FileSystem.makeLink(path, to: temporary) } catch Errno.fileExists {}
     }
@@ -61,12 +72,19 @@ package enum SmallFile {
   package static func replace(_ path: FilePath, with text: String, permissions: FilePermissions = .ownerReadWrite)
     throws
   {
-    try publish(path, text, permissions: permissions) { try FileSystem.rename($0, to: path) }
+    try replace(path, with: Array(text.utf8), permissions: permissions)
+  }
+
+  /// Writes a new file and moves it over `path`, so that a reader sees the old content or the new. Throws an `Errno`.
+  package static func replace(_ path: FilePath, with bytes: [UInt8], permissions: FilePermissions = .ownerReadWrite)
+    throws
+  {
+    try publish(path, bytes, permissions: permissions) { try FileSystem.rename($0, to: path) }
   }
 
   /// Writes a file beside `path` and lets `finish` give it that name.
   private static func publish(
-    _ path: FilePath, _ text: String, permissions: FilePermissions, finish: (FilePath) throws -> Void
+    _ path: FilePath, _ bytes: [UInt8], permissions: FilePermissions, finish: (FilePath) throws -> Void
   ) throws {
     var temporary = path
     temporary.removeLastComponent()
@@ -75,7 +93,7 @@ package enum SmallFile {
     let file = try FileDescriptor.open(
       temporary, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec], permissions: permissions)
     do {
-      try file.closeAfter { _ = try file.writeAll(text.utf8) }
+      try file.closeAfter { _ = try file.writeAll(bytes) }
       try finish(temporary)
     } catch {
       try? FileSystem.remove(temporary)

@@ -16,6 +16,8 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   /// Of TCP, and TLS as it is without shortcuts.
   private static let roundTripsOfConnecting = 4
 
+  static let tooLarge = "it is larger than this machine's whole cache"
+
   private let local: CacheStore
   private let key: CacheKey
   private let reader: EnvelopeReader
@@ -28,18 +30,18 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
 
   /// Where the answer goes: once, from whichever thread is first.
   final class Answer: Sendable {
-    let promise: EventLoopPromise<FetchedEntry?>
+    let promise: EventLoopPromise<LayerAnswer>
     /// Completes when the entry can be found in the local store, or never will.
     let stored: EventLoopPromise<Void>
     private let isGiven = Atomic<Bool>(false)
 
-    init(promise: EventLoopPromise<FetchedEntry?>, stored: EventLoopPromise<Void>) {
+    init(promise: EventLoopPromise<LayerAnswer>, stored: EventLoopPromise<Void>) {
       self.promise = promise
       self.stored = stored
     }
 
-    func give(_ entry: FetchedEntry?) {
-      if !isGiven.exchange(true, ordering: .relaxed) { promise.succeed(entry) }
+    func give(_ answer: LayerAnswer) {
+      if !isGiven.exchange(true, ordering: .relaxed) { promise.succeed(answer) }
     }
   }
 
@@ -124,14 +126,14 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
       if let latency { upstream.health.recordLatency(latency) }
       upstream.health.recordSuccess(.reading)
       upstream.misses.insert(key)
-      answer.give(nil)
+      answer.give(.nothing(LayerOutcome(.absent)))
     case .problem(let problem):
       upstream.health.record(problem, .reading)
-      answer.give(nil)
+      answer.give(.nothing(LayerOutcome(.failed, detail: problem.text)))
     case .nothing:
-      if isTooLarge { upstream.misses.insert(key) }
+      if isTooLarge { upstream.misses.insert(key, .tooLarge) }
       upstream.health.recordNothing(.reading)
-      answer.give(nil)
+      answer.give(.nothing(isTooLarge ? LayerOutcome(.rejected, detail: Self.tooLarge) : LayerOutcome(.failed)))
     }
   }
 
@@ -139,15 +141,16 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
     do {
       guard let entry = try reader.finish(origin: upstream.origin) else {
         upstream.health.recordSuccess(.reading)
-        return answer.give(nil)
+        return answer.give(.nothing(LayerOutcome(.unstored)))
       }
       upstream.health.recordSuccess(.reading)
       let envelope = entry.envelope
       // The tool gets its answer first: to store it takes as long again.
       answer.give(
-        FetchedEntry(
-          layer: upstream.name, size: envelope.size, duration: envelope.duration, body: entry.body,
-          stored: answer.stored.futureResult))
+        .entry(
+          FetchedEntry(
+            layer: upstream.name, size: envelope.size, duration: envelope.duration, body: entry.body,
+            stored: answer.stored.futureResult)))
       guard let body = entry.body else { return }
       isEnded = false
       // Not before it is known where it came from: who found it in the store sooner would take it for this machine's own.
@@ -185,7 +188,7 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
 
   private func reject(_ flaw: Envelope.Flaw) {
     upstream.health.recordRejection(flaw)
-    upstream.misses.insert(key)
-    answer.give(nil)
+    upstream.misses.insert(key, .rejected)
+    answer.give(.nothing(LayerOutcome(.rejected, detail: flaw.remark)))
   }
 }

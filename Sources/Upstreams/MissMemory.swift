@@ -9,26 +9,44 @@ final class MissMemory: Sendable {
   private static let generationLimit = 1 << 15
 
   private struct Generations {
-    var young: [CacheKey: NIODeadline] = [:]
-    var old: [CacheKey: NIODeadline] = [:]
+    var young: [CacheKey: Miss] = [:]
+    var old: [CacheKey: Miss] = [:]
+  }
+
+  private struct Miss {
+    let end: NIODeadline
+    let reason: Reason
+  }
+
+  /// Why it was none.
+  enum Reason: Sendable {
+    case absent
+    /// What was there instead was not the entry.
+    case rejected
+    case tooLarge
   }
 
   private let generations = Mutex(Generations())
 
   func contains(_ key: CacheKey, now: NIODeadline = .now()) -> Bool {
+    reason(for: key, now: now) != nil
+  }
+
+  /// nil: the key may be asked for.
+  func reason(for key: CacheKey, now: NIODeadline = .now()) -> Reason? {
     generations.withLock { generations in
-      guard let end = generations.young[key] ?? generations.old[key] else { return false }
-      return now < end
+      guard let miss = generations.young[key] ?? generations.old[key], now < miss.end else { return nil }
+      return miss.reason
     }
   }
 
-  func insert(_ key: CacheKey, now: NIODeadline = .now()) {
+  func insert(_ key: CacheKey, _ reason: Reason = .absent, now: NIODeadline = .now()) {
     generations.withLock { generations in
       if generations.young.count >= Self.generationLimit {
         generations.old = generations.young
         generations.young = [:]
       }
-      generations.young[key] = now + Self.lifetime
+      generations.young[key] = Miss(end: now + Self.lifetime, reason: reason)
     }
   }
 

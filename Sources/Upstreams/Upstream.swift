@@ -13,6 +13,7 @@ package final class Upstream: CacheLayer {
   package let identifier: LayerIdentifier
   /// Where it is, as the user wrote it.
   package var url: String { settings.url }
+  package var place: String { settings.url }
 
   let settings: UpstreamSettings
   let store: any ObjectStore
@@ -45,18 +46,30 @@ package final class Upstream: CacheLayer {
     supply.failure == nil && health.isUsable(.reading) && !misses.contains(key)
   }
 
+  package func reasonNotToAsk(_ key: CacheKey) -> LayerOutcome {
+    if let failure = supply.failure { return LayerOutcome(.unready, detail: failure) }
+    if let suspension = health.suspension(.reading) { return suspension }
+    switch misses.reason(for: key) {
+    case .rejected: return LayerOutcome(.remembered, detail: "what it had was not the entry")
+    case .tooLarge: return LayerOutcome(.remembered, detail: EntryDownload.tooLarge)
+    case .absent, nil: return LayerOutcome(.remembered)
+    }
+  }
+
   package func settling(on loop: any EventLoop) -> EventLoopFuture<Void>? {
     supply.settling(on: loop)
   }
 
   package func fetch(
     _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
-  ) -> EventLoopFuture<FetchedEntry?> {
-    guard let equipment = supply.equipment, health.admits(.reading) else { return loop.makeSucceededFuture(nil) }
+  ) -> EventLoopFuture<LayerAnswer> {
+    guard let equipment = supply.equipment, health.admits(.reading) else {
+      return loop.makeSucceededFuture(.nothing(reasonNotToAsk(key)))
+    }
     let answer = EntryDownload.Answer(promise: loop.makePromise(), stored: loop.makePromise())
     let timer = loop.scheduleTask(in: patience) {
       // What comes later is stored all the same, for the next who asks.
-      answer.give(nil)
+      answer.give(.nothing(LayerOutcome(.late)))
     }
     let result = answer.promise.futureResult
     result.whenComplete { _ in timer.cancel() }

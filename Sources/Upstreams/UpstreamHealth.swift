@@ -1,6 +1,13 @@
+import ControlProtocol
 import LayeredCache
 import NIOCore
 import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 /// Whether it is worth asking a store, and what the user should know of it. Reading and writing are judged apart: a full
 /// store can still be read.
@@ -12,6 +19,14 @@ final class UpstreamHealth: Sendable {
     var complaint: String?
     /// Whether it will not work until somebody changes something.
     var isHopeless = false
+    /// Since when it has not been asked, but for trying, in seconds since 1970.
+    var suspendedSince: Int?
+
+    /// To be called when an answer has been recorded.
+    mutating func noteSuspension(now: NIODeadline) {
+      if breaker.isClosed(now: now) { return }
+      suspendedSince = suspendedSince ?? time(nil)
+    }
   }
 
   fileprivate struct State {
@@ -62,6 +77,15 @@ final class UpstreamHealth: Sendable {
     state.withLock { $0[direction].breaker.isClosed(now: .now()) }
   }
 
+  /// Why no question is asked now; nil when one may be.
+  func suspension(_ direction: Direction) -> LayerOutcome? {
+    state.withLock { state in
+      let side = state[direction]
+      guard !side.breaker.isClosed(now: .now()) else { return nil }
+      return LayerOutcome(.suspended, number: side.suspendedSince ?? 0, detail: state.complaint ?? "")
+    }
+  }
+
   /// The beginning of an answer that came after this time.
   func recordLatency(_ time: TimeAmount) {
     state.withLock { $0.latency.record(time) }
@@ -77,6 +101,7 @@ final class UpstreamHealth: Sendable {
       state[direction].breaker.recordSuccess()
       state[direction].complaint = nil
       state[direction].isHopeless = false
+      state[direction].suspendedSince = nil
     }
   }
 
@@ -94,6 +119,7 @@ final class UpstreamHealth: Sendable {
         state[direction].breaker.trip(now: now)
         state[direction].isHopeless = true
       }
+      state[direction].noteSuspension(now: now)
       // The same trouble has several faces: said is the first, until it is over.
       guard state[direction].complaint == nil else { return }
       // Trouble with both reading and writing is one trouble.
@@ -112,8 +138,10 @@ final class UpstreamHealth: Sendable {
       // The store answers: it is not to blame, unless it answers everything so.
       if flaw == .foreign {
         state.reading.breaker.recordFailure(now: now)
+        state.reading.noteSuspension(now: now)
       } else {
         state.reading.breaker.recordSuccess()
+        state.reading.suspendedSince = nil
       }
       if let last = state.lastRejection, now - last < Self.pause { return }
       state.lastRejection = now
@@ -155,6 +183,19 @@ extension Envelope.Flaw {
     case .unsealed, .wrongSeal, .otherEntry:
       "holds entries that were not sealed with the team's secret: they are ignored; find out who can write there"
     case .wrongBody: "holds damaged entries: they are ignored"
+    }
+  }
+}
+
+extension Envelope.Flaw {
+  /// What is said of one such object.
+  var remark: String {
+    switch self {
+    case .foreign: "no entry of a cache"
+    case .unsealed: "not sealed with the team's secret"
+    case .wrongSeal: "sealed with another secret"
+    case .otherEntry: "the entry of another key"
+    case .wrongBody: "damaged"
     }
   }
 }

@@ -24,8 +24,7 @@ struct FabrikCommand: ParsableCommand {
     version: fabrikVersion,
     subcommands: [
       ExecCommand.self, EnvironmentCommand.self, DaemonCommand.self, PeersCommand.self, CacheCommand.self,
-      ConfigCommand.self,
-      DoctorCommand.self, CompletionsCommand.self,
+      ConfigCommand.self, DoctorCommand.self, WhyCommand.self, CompletionsCommand.self,
     ])
 
   static func printExecHelp() -> Never {

@@ -36,11 +36,13 @@ struct World {
   }
 
   /// Opens the store, made when it is missing.
-  func openStore() throws -> CacheStore {
+  ///
+  /// - Parameter scope: where entries are looked for.
+  func openStore(scope: Scope = .private) throws -> CacheStore {
     for problem in loaded.problems { StandardStream.error.write(line: "fabrik: \(problem.asIgnored)") }
     let directory = configuration.cacheDirectory.value
     do {
-      return try CacheStore(directory: directory, maxSize: configuration.maxSize.value?.bytes)
+      return try CacheStore(directory: directory, maxSize: configuration.maxSize.value?.bytes, scope: scope)
     } catch {
       throw CommandFailure(description: "the cache in \(directory) cannot be opened: \(error)")
     }

@@ -62,6 +62,8 @@ final class FakeLayer: CacheLayer {
 
   func mayHold(_ key: CacheKey) -> Bool { claims || state.withLock { $0.bodies[key] != nil } }
 
+  func reasonNotToAsk(_ key: CacheKey) -> LayerOutcome { LayerOutcome(name == .peers ? .unheld : .remembered) }
+
   private let isSettled = Mutex(false)
 
   func settle() { isSettled.withLock { $0 = true } }
@@ -72,7 +74,7 @@ final class FakeLayer: CacheLayer {
 
   func fetch(
     _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
-  ) -> EventLoopFuture<FetchedEntry?> {
+  ) -> EventLoopFuture<LayerAnswer> {
     let gate = loop.makePromise(of: Void.self)
     state.withLock {
       $0.questions.append(key)
@@ -80,7 +82,7 @@ final class FakeLayer: CacheLayer {
       if isHolding { $0.held.append(gate) } else { gate.succeed() }
     }
     return gate.futureResult.map { [self] in
-      guard let body = state.withLock({ $0.bodies[key] }) else { return nil }
+      guard let body = state.withLock({ $0.bodies[key] }) else { return .nothing(LayerOutcome(.absent)) }
       if storesLater {
         let stored = loop.makePromise(of: Void.self)
         let unstored = Unstored {
@@ -88,12 +90,13 @@ final class FakeLayer: CacheLayer {
           stored.succeed()
         }
         state.withLock { $0.unstored.append(unstored) }
-        return FetchedEntry(
-          layer: name, peer: peer, size: UInt64(body.count), duration: 300, body: ByteBuffer(bytes: body),
-          stored: stored.futureResult)
+        return .entry(
+          FetchedEntry(
+            layer: name, peer: peer, size: UInt64(body.count), duration: 300, body: ByteBuffer(bytes: body),
+            stored: stored.futureResult))
       }
       store.put(key, body, duration: 300)
-      return FetchedEntry(layer: name, peer: peer, size: UInt64(body.count), duration: 300)
+      return .entry(FetchedEntry(layer: name, peer: peer, size: UInt64(body.count), duration: 300))
     }
   }
 

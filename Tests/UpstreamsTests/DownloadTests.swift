@@ -39,8 +39,9 @@ struct DownloadTests {
     let store = try await FakeStore()
     try await withBench([store]) { (bench) async throws in
       #expect(bench.group.layers[0].mayHold(key))
-      #expect(try await bench.fetch(key) == nil)
+      #expect(try await bench.ask(key) == .nothing(.init(.absent)))
       #expect(!bench.group.layers[0].mayHold(key))
+      #expect(bench.group.layers[0].reasonNotToAsk(key) == .init(.remembered))
       #expect(bench.group.layers[0].mayHold(CacheKey(test: 2)))
       bench.local.put(key, [1, 2, 3])
       bench.group.stored(StoreEvent(key: key))
@@ -64,8 +65,10 @@ struct DownloadTests {
 
       #expect(bench.local.remove(key))
       store.objects[sealed.key] = try FakeObject(key: key, body: [6, 6, 6]).bytes()
-      #expect(try await bench.fetch(key) == nil)
+      #expect(try await bench.ask(key) == .nothing(.init(.rejected, detail: "not sealed with the team's secret")))
       #expect(bench.local.body(key) == nil && bench.group.rejected == 1)
+      #expect(
+        bench.upstreams[0].reasonNotToAsk(key) == .init(.remembered, detail: "what it had was not the entry"))
       let notices = bench.group.takeNotices()
       #expect(notices.count == 1 && notices.first?.contains("not sealed with the team's secret") == true)
     }
@@ -131,7 +134,7 @@ struct DownloadTests {
     let gate = FakeStore.group.next().makePromise(of: Void.self)
     let store = try await FakeStore { _ in .status(200, body: bytes, gate: gate.futureResult) }
     try await withBench([store]) { (bench) async throws in
-      #expect(try await bench.fetch(key, within: .milliseconds(20)) == nil)
+      #expect(try await bench.ask(key, within: .milliseconds(20)) == .nothing(.init(.late)))
       #expect(bench.local.body(key) == nil)
       gate.succeed()
       while bench.local.body(key) == nil { try await Task.sleep(for: .milliseconds(2)) }
@@ -184,9 +187,13 @@ struct DownloadTests {
     try await withBench([store]) { (bench) async throws in
       let layer = bench.group.layers[0]
       for number in 1...10 where layer.mayHold(CacheKey(test: number)) {
-        #expect(try await bench.fetch(CacheKey(test: number)) == nil)
+        let answer = try await bench.ask(CacheKey(test: number))
+        #expect(answer == .nothing(.init(.failed, detail: "fails (500): see its own log")))
       }
       #expect(store.requests.count == 3 && !layer.mayHold(CacheKey(test: 11)))
+      let reason = layer.reasonNotToAsk(CacheKey(test: 11))
+      #expect(reason.kind == .suspended && reason.detail == "fails (500): see its own log")
+      #expect(abs(reason.number - Int(CacheStore.systemTime() / 1000)) < 60, "\(reason.number)")
       #expect(bench.group.takeNotices() == ["upstream \(store.url) fails (500): see its own log"])
       store.answer { _ in nil }
       // The breaker's first pause, in real time.

@@ -23,6 +23,7 @@ void fabrik_xxh3_free(void *state);
 // Sequentially consistent atomics on a naturally aligned word, also of a MAP_SHARED page.
 int64_t fabrik_atomic_add(int64_t *word, int64_t delta);
 int64_t fabrik_atomic_load(const int64_t *word);
+void fabrik_atomic_store(int64_t *word, int64_t value);
 
 // Renames a file unless there is one of the new name: 0, or -1 with errno (EEXIST when `to` is there).
 int fabrik_rename_noreplace(const char *from, const char *to);

@@ -1,4 +1,5 @@
 import CacheStore
+import ControlProtocol
 import Cryptography
 import LayeredCache
 import NIOCore
@@ -35,6 +36,8 @@ final class EntryFetch: AnswerConsumer {
   /// What has been received, as long as it is small.
   private var body: ByteBuffer?
   private(set) var isOver = false
+  /// Why it ended without the entry.
+  private(set) var outcome = LayerOutcome(.failed)
 
   init(lookup: PeerLookup, link: PeerLink) {
     self.lookup = lookup
@@ -63,14 +66,15 @@ final class EntryFetch: AnswerConsumer {
     guard !isOver else { return }
     let connection = connection
     let isNext = connection?.isNext(self) ?? false
-    over()
+    over(.late)
     if isNext { link.breaker.recordFailure(now: .now()) } else { link.breaker.recordNothing(now: .now()) }
     if isNext { connection?.close() }
     lookup.failed(self)
   }
 
-  private func over() {
+  private func over(_ kind: LayerOutcome.Kind = .failed) {
     isOver = true
+    outcome = LayerOutcome(kind, detail: link.peer?.name ?? "")
     timer?.cancel()
     writer = nil
   }
@@ -81,20 +85,20 @@ final class EntryFetch: AnswerConsumer {
     // Those that are fetched ahead wait for each other.
     if lookup.urgency == .tool { link.latency.record(.now() - askedAt) }
     guard head.status == PeerStatus.ok.rawValue else {
-      over()
+      over(Self.refusal(head))
       decline(head)
       lookup.failed(self)
       return false
     }
     guard let bytes = head["fabrik-digest"].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length else {
-      over()
+      over(.rejected)
       lookup.ban(link)
       lookup.failed(self)
       return false
     }
     guard head.contentLength <= lookup.store.maxSize else {
       // Its cache is larger than this whole one.
-      over()
+      over(.unstored)
       link.breaker.recordSuccess()
       lookup.forget(link)
       lookup.failed(self)
@@ -117,6 +121,14 @@ final class EntryFetch: AnswerConsumer {
     beganAt = .now()
     watchProgress()
     return true
+  }
+
+  private static func refusal(_ head: MessageHead) -> LayerOutcome.Kind {
+    switch head.status {
+    case PeerStatus.refused.rawValue: .refused
+    case PeerStatus.busy.rawValue: .busy
+    default: .absent
+    }
   }
 
   /// The peer answers, but does not give.
@@ -171,7 +183,7 @@ final class EntryFetch: AnswerConsumer {
     case .stored, .alreadyThere: succeed(nil)
     case .mismatch: lied()
     case .notStored:
-      over()
+      over(.unstored)
       link.breaker.recordNothing(now: .now())
       lookup.failed(self)
     }
@@ -187,7 +199,7 @@ final class EntryFetch: AnswerConsumer {
 
   /// Not an accident: the channel does not change bytes, and the peer checks its own.
   private func lied() {
-    over()
+    over(.rejected)
     lookup.ban(link)
     lookup.failed(self)
   }

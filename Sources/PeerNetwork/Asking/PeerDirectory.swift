@@ -237,6 +237,11 @@ final class PeerDirectory {
 
   // MARK: - Lookups
 
+  /// The names of the peers that say to hold an entry, whether they may be asked or not.
+  func holders(of fingerprint: UInt32) -> String {
+    index.holders(of: fingerprint).compactMap { linkBySlot[$0]?.peer?.name }.sorted().joined(separator: ", ")
+  }
+
   /// The peers that say to hold an entry, the best first.
   func candidates(for fingerprint: UInt32) -> [PeerLink] {
     let now = NIODeadline.now()

@@ -29,6 +29,8 @@ package final class PeerLayer: CacheLayer {
     index.contains(store.fingerprint(of: key))
   }
 
+  package func reasonNotToAsk(_ key: CacheKey) -> LayerOutcome { index.reason }
+
   package func settling(on loop: any EventLoop) -> EventLoopFuture<Void>? {
     guard isSettling.isSet else { return nil }
     let directory = directory
@@ -39,7 +41,7 @@ package final class PeerLayer: CacheLayer {
 
   package func fetch(
     _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
-  ) -> EventLoopFuture<FetchedEntry?> {
+  ) -> EventLoopFuture<LayerAnswer> {
     // The tool's connection is on the same loop more often than not.
     if own.inEventLoop { return lookUp(key, store, urgency).hop(to: loop) }
     return own.flatSubmit { self.lookUp(key, store, urgency) }.hop(to: loop)
@@ -47,8 +49,8 @@ package final class PeerLayer: CacheLayer {
 
   private func lookUp(
     _ key: CacheKey, _ store: CacheStore, _ urgency: FetchUrgency
-  ) -> EventLoopFuture<FetchedEntry?> {
-    let promise = own.makePromise(of: FetchedEntry?.self)
+  ) -> EventLoopFuture<LayerAnswer> {
+    let promise = own.makePromise(of: LayerAnswer.self)
     let candidates = directory.value.candidates(for: store.fingerprint(of: key))
     let lookup = PeerLookup(
       key: key, store: store, urgency: urgency, candidates: candidates, network: directory.value, promise: promise)

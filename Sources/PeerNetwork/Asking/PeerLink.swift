@@ -101,7 +101,9 @@ final class PeerLink {
 
   private func note(_ answer: PeerSighting.Answer) {
     self.answer = answer
-    if let peer { network.book.answered(peer.identifier, answer) }
+    guard let peer else { return }
+    network.book.answered(peer.identifier, answer)
+    network.index.note(answer, of: peer.name, at: slot)
   }
 
   // MARK: - The summary

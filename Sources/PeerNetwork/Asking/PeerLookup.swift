@@ -14,20 +14,22 @@ final class PeerLookup {
   let store: CacheStore
   let urgency: FetchUrgency
   let network: PeerDirectory
-  private let promise: EventLoopPromise<FetchedEntry?>
+  private let promise: EventLoopPromise<LayerAnswer>
   private var candidates: [PeerLink]
   private var attempts: [EntryFetch] = []
   private var hedge: Scheduled<Void>?
   /// The attempt whose body is being taken.
   private var winner: EntryFetch?
   private var isDone = false
+  /// Why a peer that was asked gave nothing.
+  private var outcome: LayerOutcome?
   /// Whether a tool waits.
   private var isUrgent: Bool
 
   /// - Parameter candidates: the best first.
   init(
     key: CacheKey, store: CacheStore, urgency: FetchUrgency = .tool, candidates: [PeerLink], network: PeerDirectory,
-    promise: EventLoopPromise<FetchedEntry?>
+    promise: EventLoopPromise<LayerAnswer>
   ) {
     self.key = key
     self.store = store
@@ -89,6 +91,8 @@ final class PeerLookup {
   /// An attempt has ended without the entry.
   func failed(_ attempt: EntryFetch) {
     if winner === attempt { winner = nil }
+    // That one does not have it after all says less than what became of another.
+    if outcome == nil || attempt.outcome.kind != .absent { outcome = attempt.outcome }
     if !isDone, winner == nil { next() }
   }
 
@@ -112,7 +116,12 @@ final class PeerLookup {
     // Attempts hold on to their lookup.
     attempts = []
     winner = nil
-    promise.succeed(result)
+    promise.succeed(result.map { .entry($0) } ?? .nothing(outcome ?? unasked))
+  }
+
+  /// Nobody could be asked: whoever holds it has failed lately, or has no connection left.
+  private var unasked: LayerOutcome {
+    LayerOutcome(.suspended, detail: network.holders(of: store.fingerprint(of: key)))
   }
 
   /// The peer does not have it after all.

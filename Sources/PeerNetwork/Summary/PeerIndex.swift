@@ -1,3 +1,5 @@
+import ControlProtocol
+import PeerRecords
 import Synchronization
 
 /// What each peer holds, as far as its summary says: asked with every lookup, on any thread.
@@ -14,7 +16,18 @@ final class PeerIndex: Sendable {
     var tables: [Slot: FingerprintTable] = [:]
     var count = 0
     var next = 0
+    var standings: [Slot: Standing] = [:]
+    /// Why a key that no table has is not asked for.
+    var reason = LayerOutcome(.alone)
   }
+
+  private struct Standing {
+    let name: String
+    let answer: PeerSighting.Answer
+  }
+
+  /// Peers that are named where nobody is asked.
+  private static let mostNames = 3
 
   private let state = Mutex(State())
 
@@ -34,7 +47,29 @@ final class PeerIndex: Sendable {
   func close(_ slot: Slot) {
     state.withLock { state in
       state.count -= state.tables.removeValue(forKey: slot)?.count ?? 0
+      if state.standings.removeValue(forKey: slot) != nil { state.reason = Self.reason(state.standings) }
     }
+  }
+
+  /// Notes what a peer says to our requests.
+  func note(_ answer: PeerSighting.Answer, of name: String, at slot: Slot) {
+    state.withLock { state in
+      guard state.tables[slot] != nil else { return }
+      state.standings[slot] = Standing(name: name, answer: answer)
+      state.reason = Self.reason(state.standings)
+    }
+  }
+
+  /// Why nobody is asked for what nobody holds.
+  var reason: LayerOutcome { state.withLock { $0.reason } }
+
+  private static func reason(_ standings: [Slot: Standing]) -> LayerOutcome {
+    let allowed = standings.values.count { $0.answer == .allowed }
+    let others = standings.sorted { $0.key < $1.key }.map(\.value).filter { $0.answer != .allowed }
+    let names = others.prefix(mostNames).map { "\($0.name): \($0.answer == .denied ? "denied" : "consent pending")" }
+    let rest = others.count > mostNames ? ["\(others.count - mostNames) more"] : []
+    return LayerOutcome(
+      allowed == 0 ? .alone : .unheld, number: allowed, detail: (names + rest).joined(separator: ", "))
   }
 
   /// Forgets what a peer holds; it stays connected.

@@ -208,7 +208,12 @@ final class Asker: Sendable {
   }
 
   func fetch(_ key: CacheKey) async throws -> String? {
-    try await layer.fetch(key, into: store, urgency: .tool, within: .seconds(1), on: loop).get()?.peer?.name
+    try await ask(key).entry?.peer?.name
+  }
+
+  /// The same, with the reason when there is none.
+  func ask(_ key: CacheKey) async throws -> LayerAnswer {
+    try await layer.fetch(key, into: store, urgency: .tool, within: .seconds(1), on: loop).get()
   }
 
   func stop() async { try? await on { $0.end() } }

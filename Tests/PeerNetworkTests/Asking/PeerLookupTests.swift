@@ -1,4 +1,5 @@
 import CacheStore
+import ControlProtocol
 import LayeredCache
 import NIOCore
 import Synchronization
@@ -52,6 +53,7 @@ extension RealNetwork {
         for peer in peers { peer.hold(other, [1]) }
         #expect(try await asker.await(2, holding: other))
         #expect(!asker.layer.mayHold(key))
+        #expect(asker.layer.reasonNotToAsk(key) == LayerOutcome(.unheld, number: 2))
         let peer = try await asker.fetch(key)
         #expect(peer == nil && peers.allSatisfy { $0.meddler.questions == 0 })
       }
@@ -130,7 +132,7 @@ extension RealNetwork {
         #expect(peer == "peer 1")
         #expect(await eventually { asker.store.body(key) == [1] })
         await asker.stop()
-        for answer in answers { #expect(try await answer.get() == nil) }
+        for answer in answers { #expect(try await answer.get().entry == nil) }
       }
     }
 
@@ -150,7 +152,7 @@ extension RealNetwork {
         asker.layer.expedite(key)
         let first = try #require(late.holder)
         let fetched = try await answer.get()
-        #expect(fetched?.peer?.name == "peer \(2 - first)")
+        #expect(fetched.entry?.peer?.name == "peer \(2 - first)")
         #expect(try await asker.on { $0.ahead.isEmpty })
       }
     }
@@ -163,7 +165,7 @@ extension RealNetwork {
           #expect(try await asker.await(1, holding: key))
           let fetched = try await asker.layer.fetch(
             key, into: asker.store, urgency: .prefetch, within: .seconds(1), on: asker.loop
-          ).get()
+          ).get().entry
           #expect((fetched?.stored != nil) == (size == 1))
           try await fetched?.stored?.get()
           #expect(asker.store.body(key)?.count == size)
@@ -177,8 +179,9 @@ extension RealNetwork {
         for peer in peers { peer.hold(key, [1]) }
         #expect(try await asker.await(2, holding: key))
         for peer in peers { #expect(peer.store.remove(key)) }
-        let peer = try await asker.fetch(key)
-        #expect(peer == nil && peers.map(\.meddler.questions) == [1, 1])
+        let answer = try await asker.ask(key)
+        #expect(answer.outcome.kind == .absent && peers.map(\.meddler.questions) == [1, 1])
+        #expect(["peer 1", "peer 2"].contains(answer.outcome.detail))
         #expect(!asker.layer.mayHold(key))
       }
     }
@@ -194,10 +197,11 @@ extension RealNetwork {
         peers[1].meddler.follow {
           $0.isEntry ? .send($0.replacing("\u{1}\u{2}\u{3}", by: "\u{1}\u{2}\u{5}")) : .send($0)
         }
-        let peer = try await asker.fetch(key)
-        #expect(peer == nil && asker.store.lookup(key) == nil)
+        let answer = try await asker.ask(key)
+        #expect(answer.outcome.kind == .rejected && asker.store.lookup(key) == nil)
         #expect(try await asker.on { $0.allLinks.allSatisfy { $0.peer == nil } })
         #expect(!asker.layer.mayHold(key))
+        #expect(asker.layer.reasonNotToAsk(key) == LayerOutcome(.alone))
       }
     }
 
@@ -274,8 +278,8 @@ extension RealNetwork {
           peer.meddler.follow { $0.isEntry ? .close : .send($0) }
         }
         #expect(try await asker.await(2, holding: key))
-        let peer = try await asker.fetch(key)
-        #expect(peer == nil && asker.store.lookup(key) == nil)
+        let answer = try await asker.ask(key)
+        #expect(answer.outcome.kind == .failed && asker.store.lookup(key) == nil)
       }
     }
 
@@ -288,8 +292,8 @@ extension RealNetwork {
         }
         #expect(try await asker.await(2, holding: key))
         try await asker.set(patience: .milliseconds(300))
-        let peer = try await asker.fetch(key)
-        #expect(peer == nil)
+        let answer = try await asker.ask(key)
+        #expect(answer.outcome.kind == .late)
       }
     }
 
@@ -327,12 +331,12 @@ extension RealNetwork {
         let (key, store, loop) = (key, asker.store, asker.loop)
         let promise = loop.makePromise(of: String?.self)
         let reference = try await asker.on { directory in
-          let done = loop.makePromise(of: FetchedEntry?.self)
+          let done = loop.makePromise(of: LayerAnswer.self)
           let lookup = PeerLookup(
             key: key, store: store, candidates: directory.candidates(for: store.fingerprint(of: key)),
             network: directory, promise: done)
           lookup.next()
-          done.futureResult.map { $0?.peer?.name }.cascade(to: promise)
+          done.futureResult.map { $0.entry?.peer?.name }.cascade(to: promise)
           return WeakLookup(lookup, on: loop)
         }
         let peer = try await promise.futureResult.get()

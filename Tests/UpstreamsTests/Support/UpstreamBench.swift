@@ -37,9 +37,17 @@ struct UpstreamBench {
   func fetch(_ key: CacheKey, from number: Int = 0, within patience: TimeAmount = .seconds(60)) async throws
     -> FetchedEntry?
   {
-    let entry = try await group.layers[number].fetch(key, into: local, urgency: .tool, within: patience, on: loop).get()
-    try await entry?.stored?.get()
-    return entry
+    try await ask(key, from: number, within: patience).entry
+  }
+
+  /// The same, with the reason when there is none.
+  func ask(_ key: CacheKey, from number: Int = 0, within patience: TimeAmount = .seconds(60)) async throws
+    -> LayerAnswer
+  {
+    let answer = try await group.layers[number].fetch(key, into: local, urgency: .tool, within: patience, on: loop)
+      .get()
+    try await answer.entry?.stored?.get()
+    return answer
   }
 
   /// Waits until nothing is under way any more.
