@@ -173,13 +173,13 @@ _fabrik() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    exec|env|daemon|p2p|cache|config|doctor|completions|help)
+    exec|daemon|p2p|cache|config|doctor|why|completions|help)
         # Offer subcommand argument completions
         "_fabrik_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'exec env daemon p2p cache config doctor completions help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'exec daemon p2p cache config doctor why completions help' -- "${cur}"))
         ;;
     esac
 }
@@ -209,7 +209,7 @@ _fabrik_exec() {
         return
         ;;
     '--tool')
-        __fabrik_add_completions -W 'ccache=on'$'\n''ccache=off'$'\n''turbo=on'$'\n''turbo=off'$'\n''nx=on'$'\n''nx=off'$'\n''vcpkg=on'$'\n''vcpkg=off'
+        __fabrik_add_completions -W 'ccache=on'$'\n''ccache=off'
         return
         ;;
     esac
@@ -217,27 +217,7 @@ _fabrik_exec() {
     # Offer positional completions
     case "${positional_number}" in
     *)
-        __fabrik_add_completions -W "$(eval 'compgen -c')"
-        return
-        ;;
-    esac
-}
-
-_fabrik_env() {
-    repeating_flags=()
-    non_repeating_flags=(--version -h --help)
-    repeating_options=()
-    non_repeating_options=(--config --shell)
-    __fabrik_offer_flags_options 0
-
-    # Offer option value completions
-    case "${prev}" in
-    '--config')
-        __fabrik_add_completions -f
-        return
-        ;;
-    '--shell')
-        __fabrik_add_completions -W 'bash'$'\n''zsh'$'\n''fish'$'\n''json'
+        :
         return
         ;;
     esac
@@ -415,6 +395,14 @@ _fabrik_p2p_approve() {
         return
         ;;
     esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __fabrik_add_completions -W "$(__fabrik_custom_complete ---completion p2p approve -- positional@0 "${COMP_CWORD}" "$(__fabrik_cursor_index_in_current_word)")"
+        return
+        ;;
+    esac
 }
 
 _fabrik_p2p_deny() {
@@ -431,6 +419,14 @@ _fabrik_p2p_deny() {
         return
         ;;
     esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __fabrik_add_completions -W "$(__fabrik_custom_complete ---completion p2p deny -- positional@0 "${COMP_CWORD}" "$(__fabrik_cursor_index_in_current_word)")"
+        return
+        ;;
+    esac
 }
 
 _fabrik_p2p_forget() {
@@ -444,6 +440,14 @@ _fabrik_p2p_forget() {
     case "${prev}" in
     '--config')
         __fabrik_add_completions -f
+        return
+        ;;
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __fabrik_add_completions -W "$(__fabrik_custom_complete ---completion p2p forget -- positional@0 "${COMP_CWORD}" "$(__fabrik_cursor_index_in_current_word)")"
         return
         ;;
     esac
@@ -639,6 +643,33 @@ _fabrik_doctor() {
     esac
 }
 
+_fabrik_why() {
+    repeating_flags=()
+    non_repeating_flags=(--builds --json --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--build --config)
+    __fabrik_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--build')
+        return
+        ;;
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __fabrik_add_completions -W "$(__fabrik_custom_complete ---completion why -- positional@0 "${COMP_CWORD}" "$(__fabrik_cursor_index_in_current_word)")"
+        return
+        ;;
+    esac
+}
+
 _fabrik_completions() {
     repeating_flags=()
     non_repeating_flags=(--version -h --help)
@@ -664,3 +695,63 @@ _fabrik_help() {
 }
 
 complete -o filenames -F _fabrik fabrik
+
+# What follows the flags of exec is completed as if it stood alone.
+_fabrik_or_command() {
+    if [[ "${COMP_WORDS[1]}" != exec || "${COMP_CWORD}" -lt 2 ]]; then
+        _fabrik "${@}"
+        return
+    fi
+
+    local -i index=2
+    local is_command=false
+    while [[ "${index}" -lt "${COMP_CWORD}" ]]; do
+        case "${COMP_WORDS[index]}" in
+        --)
+            index+=1
+            is_command=true
+            break
+            ;;
+        --linger|--config|--stats|--stats-file|--tool)
+            index+=1
+            [[ "${COMP_WORDS[index]}" = '=' ]] && index+=1
+            index+=1
+            [[ "${COMP_WORDS[index]}" = '=' ]] && index+=2
+            ;;
+        -?*)
+            index+=1
+            ;;
+        *)
+            is_command=true
+            break
+            ;;
+        esac
+    done
+
+    local -i equals="${COMP_CWORD}"
+    [[ "${COMP_WORDS[equals]}" = '=' ]] || equals=equals-1
+    if [[ "${index}" -gt "${COMP_CWORD}" && "${COMP_WORDS[equals]}" = '=' ]]; then
+        local name="${COMP_WORDS[equals - 2]}"
+        [[ "${name}" = '=' ]] && name="${COMP_WORDS[equals - 3]}"
+        if [[ "${name}" = --tool ]]; then
+            COMPREPLY=($(compgen -W 'on off' -- "${2}"))
+        else
+            _fabrik "${1}" "${2}" "${COMP_WORDS[equals - 1]}"
+        fi
+        return
+    fi
+    if [[ "${index}" -gt "${COMP_CWORD}" || ("${COMP_WORDS[index]}" = -* && "${is_command}" = false) ]]; then
+        _fabrik "${@}"
+    elif declare -F _comp_command_offset > /dev/null; then
+        _comp_command_offset "${index}"
+    elif declare -F _command_offset > /dev/null; then
+        _command_offset "${index}"
+    elif [[ "${index}" -eq "${COMP_CWORD}" && "${2}" != */* ]]; then
+        COMPREPLY=($(compgen -c -- "${2}"))
+    else
+        local IFS=$'\n'
+        COMPREPLY=($(compgen -f -- "${2}"))
+    fi
+}
+
+complete -o filenames -F _fabrik_or_command fabrik

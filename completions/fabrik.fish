@@ -1,8 +1,45 @@
+# Prints COMMAND and its arguments as far as they stand before the cursor, one a line; fails where COMMAND has not been
+# reached.
+function __fabrik_words_of_command
+    set -l words (commandline -opc)
+    test "$words[2]" = exec; or return 1
+    set -l index 3
+    set -l is_command 0
+    while test $index -le (count $words)
+        switch $words[$index]
+            case --
+                set index (math $index + 1)
+                set is_command 1
+                break
+            case --linger --config --stats --stats-file --tool
+                set index (math $index + 2)
+            case '-*'
+                set index (math $index + 1)
+            case '*'
+                set is_command 1
+                break
+        end
+    end
+    test $index -le (math (count $words) + 1); or return 1
+    if test $is_command = 0; and string match -q -- '-*' (commandline -ct)
+        return 1
+    end
+    test $index -le (count $words); and printf '%s\n' $words[$index..]
+    return 0
+end
+
+function __fabrik_complete_command
+    set -l words (__fabrik_words_of_command)
+    set -l line
+    test (count $words) -gt 0; and set line (string escape -- $words)
+    complete -C (string join ' ' -- $line (commandline -ct))
+end
 function __fabrik_should_offer_completions_for_flags_or_options -a expected_commands
     set -l non_repeating_flags_or_options $argv[2..]
     set -l non_repeating_flags_or_options_absent 0
     set -l positional_index 0
     set -l commands
+    __fabrik_words_of_command > /dev/null; and return 1
     __fabrik_parse_tokens
     test "$commands" = "$expected_commands"; and return $non_repeating_flags_or_options_absent
 end
@@ -12,6 +49,7 @@ function __fabrik_should_offer_completions_for_positional -a expected_commands p
     set -l non_repeating_flags_or_options_absent 0
     set -l positional_index 0
     set -l commands
+    __fabrik_words_of_command > /dev/null; and return 1
     __fabrik_parse_tokens
     test "$commands" = "$expected_commands" -a \( "$positional_index" "$positional_index_comparison" "$expected_positional_index" \)
 end
@@ -24,8 +62,6 @@ function __fabrik_parse_tokens -S
         switch $unparsed_tokens[1]
         case 'exec'
             __fabrik_parse_subcommand -r 1 'linger=' 'config=' 'stats=' 'stats-file=' 'tool=+' 'no-peers' 'no-upstream' 'dry-run' 'v/verbose' 'q/quiet' 'version' 'h/help'
-        case 'env'
-            __fabrik_parse_subcommand 0 'config=' 'shell=' 'version' 'h/help'
         case 'daemon'
             __fabrik_parse_subcommand 0 'version' 'h/help'
             switch $unparsed_tokens[1]
@@ -82,6 +118,8 @@ function __fabrik_parse_tokens -S
             end
         case 'doctor'
             __fabrik_parse_subcommand 0 'config=' 'json' 'version' 'h/help'
+        case 'why'
+            __fabrik_parse_subcommand 1 'build=' 'builds' 'config=' 'json' 'version' 'h/help'
         case 'completions'
             __fabrik_parse_subcommand 1 'version' 'h/help'
         case 'help'
@@ -142,31 +180,27 @@ complete -c 'fabrik' -f
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'exec' -d 'Run a command with the cache behind it.'
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'env' -d 'Print what exec would set, for a shell to take over.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'daemon' -d 'Keep the server running between builds.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'p2p' -d 'Look after the other machines of the team.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'cache' -d 'Look after the local cache.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'config' -d 'Show, check or begin the configuration.'
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'doctor' -d 'Check the tools, the configuration, the cache, the peers and the upstreams.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'doctor' -d 'Check the configuration, the cache and the upstreams, each with a real round trip.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'why' -d 'Show why lookups of the last builds missed, layer by layer.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'completions' -d 'Print a completion script.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'help' -d 'Show subcommand help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" linger' -l 'linger' -d 'How long the server stays after the last build (30s; 0 in CI).' -rfka ''
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats' -l 'stats' -d 'What to print at the end: none, line or json (line).' -rfka 'none line json'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats-file' -l 'stats-file' -d 'Also write the statistics there, as JSON.' -rF
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec"' -l 'tool' -d 'Switch one tool on or off. May be given several times.' -rfka 'ccache=on ccache=off turbo=on turbo=off nx=on nx=off vcpkg=on vcpkg=off'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec"' -l 'tool' -d 'Switch one tool on or off. May be given several times.' -rfka 'ccache=on ccache=off'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" no-peers' -l 'no-peers' -d 'Fetch nothing from other machines for this build.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" no-upstream' -l 'no-upstream' -d 'Use no upstream for this build.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" dry-run' -l 'dry-run' -d 'Show what would be set, and run nothing.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" v verbose' -l 'verbose' -s 'v' -d 'Say what was left as it is, and why.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" q quiet' -l 'quiet' -s 'q' -d 'Print nothing.'
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik exec" -ge 1' -fka '(compgen -c)'
+complete -c 'fabrik' -n '__fabrik_words_of_command > /dev/null' -fka '(__fabrik_complete_command)'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik env" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik env" shell' -l 'shell' -d 'bash, zsh, fish or json; by default what $SHELL is.' -rfka 'bash zsh fish json'
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik env" version' -l 'version' -d 'Show the version.'
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik env" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik daemon" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik daemon" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik daemon" -eq 1' -fa 'start' -d 'Start the daemon, or make the running server one.'
@@ -209,12 +243,15 @@ complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options 
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik p2p pending" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik p2p pending" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik p2p approve" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik p2p approve" -eq 1' -fka '(__fabrik_custom_completion ---completion p2p approve -- positional@0 (count (__fabrik_tokens -pc)) 0)'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik p2p approve" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik p2p approve" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik p2p deny" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik p2p deny" -eq 1' -fka '(__fabrik_custom_completion ---completion p2p deny -- positional@0 (count (__fabrik_tokens -pc)) 0)'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik p2p deny" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik p2p deny" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik p2p forget" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik p2p forget" -eq 1' -fka '(__fabrik_custom_completion ---completion p2p forget -- positional@0 (count (__fabrik_tokens -pc)) 0)'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik p2p forget" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik p2p forget" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik p2p secret" version' -l 'version' -d 'Show the version.'
@@ -262,6 +299,13 @@ complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options 
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik doctor" json' -l 'json' -d 'Print JSON.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik doctor" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik doctor" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik why" -eq 1' -fka '(__fabrik_custom_completion ---completion why -- positional@0 (count (__fabrik_tokens -pc)) 0)'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik why" build' -l 'build' -d 'Which of the last builds; 1 is the last.' -rfka ''
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik why" builds' -l 'builds' -d 'List the last builds.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik why" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik why" json' -l 'json' -d 'Print JSON.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik why" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik why" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik completions" -eq 1' -fka 'bash zsh fish'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik completions" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik completions" h help' -s 'h' -l 'help' -d 'Show help information.'

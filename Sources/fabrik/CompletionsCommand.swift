@@ -25,6 +25,6 @@ struct CompletionsCommand: ParsableCommand {
   var shell: Shell
 
   func run() throws {
-    StandardStream.output.write(line: FabrikCommand.completionScript(for: shell.argumentParserShell))
+    StandardStream.output.write(line: CompletionScript(shell).text)
   }
 }

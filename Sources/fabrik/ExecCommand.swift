@@ -56,7 +56,9 @@ struct ExecCommand: ParsableCommand {
   @Flag(name: .shortAndLong, help: "Print nothing.")
   var quiet = false
 
-  @Argument(parsing: .captureForPassthrough, help: "The command to run.", completion: .shellCommand("compgen -c"))
+  @Argument(
+    parsing: .captureForPassthrough, help: "The command to run.",
+    completion: .shellCommand(CompletionScript.commandMark))
   var command: [String] = []
 
   func run() throws {

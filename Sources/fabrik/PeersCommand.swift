@@ -120,7 +120,9 @@ struct PeersCommand: ParsableCommand {
 
 /// Which peer a command is about.
 struct PeerArgument: ParsableArguments {
-  @Argument(help: ArgumentHelp("A name, an identifier, or the beginning of one.", valueName: "peer"))
+  @Argument(
+    help: ArgumentHelp("A name, an identifier, or the beginning of one.", valueName: "peer"),
+    completion: .custom { _, _, _ in Team.names })
   var peer: String
 }
 
@@ -141,6 +143,19 @@ struct Team {
 
   var peers: [KnownPeer] {
     KnownPeer.all(records: records, reports: control?.peers() ?? [])
+  }
+
+  /// How the peers can be named, for completion; those with names that a shell would not take as they are by their
+  /// identifiers. Whatever goes wrong, there are none.
+  static var names: [String] {
+    guard let options = try? ConfigurationOption.parse([]), let team = try? Team(options) else { return [] }
+    return team.peers.map { peer in
+      let isPlain = peer.name.unicodeScalars.allSatisfy {
+        $0.isASCII
+          && ($0.properties.isAlphabetic || $0.properties.numericType != nil || "-._".unicodeScalars.contains($0))
+      }
+      return isPlain ? peer.name : peer.identifier.short
+    }
   }
 
   func decide(_ consent: Consent, _ argument: PeerArgument, _ outcome: String) throws {
