@@ -87,7 +87,7 @@ struct FaultInjectionTests {
         [UInt8](repeating: 1, count: size).withUnsafeBytes { writer.write($0) }
       }
       #expect(store.lookup(CacheKey(test: 1)) == nil)
-      #expect(Files.all(below: directory).map(\.lastComponent?.string) == ["usage"])
+      #expect(Files.all(below: directory).map(\.lastComponent?.string) == ["removals", "usage"])
     }
   }
 
