@@ -26,6 +26,20 @@ QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mkt
 build: dependencies
 	$(SWIFT) build $(RELEASE_FLAGS) --product fabrik 2>&1 | $(QUIET_LINKER)
 	$(SWIFT) build $(RELEASE_FLAGS) --product fabrik-server
+	$(MAKE) --no-print-directory $(EXEC_LIBRARY)
+
+# Is loaded into other programs: it needs nothing but the C library. By Swift's own C compiler.
+EXEC_LIBRARY := $(RELEASE)/libfabrik-exec.so
+EXEC_SOURCES := Sources/fabrik-exec/interpose.c Sources/CExecPolicy/policy.c
+EXEC_FLAGS := -std=gnu11 -O2 -Wall -Wextra -fPIC -fvisibility=hidden -fno-delete-null-pointer-checks -shared \
+  -Wl,-z,now -Wl,-z,relro -Wl,--as-needed -Wl,-soname,libfabrik-exec.so -s
+
+$(EXEC_LIBRARY): $(EXEC_SOURCES) Sources/CExecPolicy/include/CExecPolicy.h Makefile
+	@# A library that is loaded must not be written to.
+	clang="$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang"; [ -x "$$clang" ] || clang=cc; \
+	"$$clang" $(EXEC_FLAGS) -ISources/CExecPolicy/include \
+	  -o $@.new $(EXEC_SOURCES)
+	mv $@.new $@
 
 # Nothing is installed, and no password asked for, where all is there already.
 dependencies:
@@ -95,9 +109,10 @@ completions: build
 
 # Does not build: under sudo, another user with another PATH would.
 install:
-	@test -x $(RELEASE)/fabrik -a -x $(RELEASE)/fabrik-server || { echo "run 'make build' first" >&2; exit 1; }
+	@test -x $(RELEASE)/fabrik -a -x $(RELEASE)/fabrik-server -a -e $(EXEC_LIBRARY) || { echo "run 'make build' first" >&2; exit 1; }
 	install -D -m 755 $(RELEASE)/fabrik $(DESTDIR)$(PREFIX)/bin/fabrik
 	install -D -m 755 $(RELEASE)/fabrik-server $(DESTDIR)$(PREFIX)/libexec/fabrik/fabrik-server
+	install -D -m 644 $(EXEC_LIBRARY) $(DESTDIR)$(PREFIX)/libexec/fabrik/libfabrik-exec.so
 	install -D -m 755 shims/fabrik-shim $(DESTDIR)$(PREFIX)/libexec/fabrik/shims/fabrik-shim
 	for name in $$(cat shims/names); do \
 	  ln -sf fabrik-shim $(DESTDIR)$(PREFIX)/libexec/fabrik/shims/$$name; done

@@ -48,6 +48,8 @@ let package = Package(
   targets: [
     // The little C that Swift cannot express, and system libraries.
     .target(name: "CSpawn"),
+    // Also a part of libfabrik-exec.so, which the Makefile builds: SwiftPM would link Swift's runtime into it.
+    .target(name: "CExecPolicy"),
     .target(name: "CStoreSupport"),
     .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
     // Only libcurl's header is needed to build; the library is loaded when it is needed.
@@ -114,12 +116,13 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
-      name: "BuildTools", dependencies: ["Configuration", "CStoreSupport", "SystemSupport", system],
+      name: "BuildTools", dependencies: ["CExecPolicy", "Configuration", "CStoreSupport", "SystemSupport", system],
       swiftSettings: strict),
     .target(
       name: "BuildLauncher",
       dependencies: [
-        "BuildTools", "Configuration", "ControlProtocol", "CSpawn", "CStoreSupport", "SystemSupport", system,
+        "BuildTools", "CExecPolicy", "Configuration", "ControlProtocol", "CSpawn", "CStoreSupport", "SystemSupport",
+        system,
       ],
       swiftSettings: strict),
 
@@ -178,7 +181,7 @@ let package = Package(
       nio("NIOCore"),
       nio("NIOPosix")),
     tests(of: "BuildTools", with: "Configuration"),
-    tests(of: "BuildLauncher", with: "BuildTools", "Configuration", "ControlProtocol"),
+    tests(of: "BuildLauncher", with: "BuildTools", "CExecPolicy", "Configuration", "ControlProtocol"),
     // The built programs, as a user meets them.
     .testTarget(name: "IntegrationTests", dependencies: ["SystemSupport", "hostile-peer"], swiftSettings: strict),
   ],

@@ -6,7 +6,8 @@ package import SystemSupport
 /// The environment of the build: the user's, and what the tools need to find the cache.
 package struct BuildEnvironment {
   package private(set) var environment: Environment
-  /// What was set, or removed where the value is nil, in order; the PATH last.
+  /// What was set, or removed where the value is nil, in order; the PATH and preloaded
+  /// libraries last.
   package private(set) var injected: [(name: String, value: String?)] = []
   package private(set) var wirings: [(tool: any BuildTool.Type, wiring: Wiring)] = []
   /// What a shell that takes this environment has to keep, so that an `exec` below it starts from the user's own.
@@ -21,6 +22,7 @@ package struct BuildEnvironment {
   ) {
     environment = context.environment
     var path: [[UInt8]] = []
+    var preloads: [[UInt8]] = []
     for tool in BuildTools.all {
       guard configuration.isOn(tool: tool.name) else {
         wirings.append((tool, .leftAlone("switched off")))
@@ -41,6 +43,11 @@ package struct BuildEnvironment {
       if let wanted = wiring.links, let directory = Self.directory(for: wanted, in: links, or: context.scratch) {
         path.append(directory.bytes)
       }
+      if !wiring.shims.isEmpty {
+        let wanted = Wiring.Links(target: context.fabrik, names: wiring.shims)
+        if let directory = Self.directory(for: wanted, in: links, or: context.scratch) { path.append(directory.bytes) }
+      }
+      if let library = wiring.preload { preloads.append(library.bytes) }
     }
     guard !wirings.allSatisfy({ $0.wiring.state != .wired }) else { return }
     if !path.isEmpty {
@@ -49,8 +56,15 @@ package struct BuildEnvironment {
       environment.setBytes("PATH", value)
       injected.append(("PATH", String(decoding: value, as: UTF8.self)))
     }
-    let directories = path.map { String(decoding: $0, as: UTF8.self) }
-    Session.mark(&environment, injected: injected.map(\.name).filter { $0 != "PATH" } + directories)
+    if !preloads.isEmpty {
+      let users = environment.bytes(ExecLibrary.variable).map(Array.init).map { $0.isEmpty ? [] : [$0] } ?? []
+      let value = Array((users + preloads).joined(separator: [UInt8(ascii: ":")]))
+      environment.setBytes(ExecLibrary.variable, value)
+      injected.append((ExecLibrary.variable, String(decoding: value, as: UTF8.self)))
+    }
+    let paths = (path + preloads).map { String(decoding: $0, as: UTF8.self) }
+    let names = injected.map(\.name).filter { $0 != "PATH" && $0 != ExecLibrary.variable }
+    Session.mark(&environment, injected: names + paths)
   }
 
   private static func write(_ file: Wiring.File) -> Bool {

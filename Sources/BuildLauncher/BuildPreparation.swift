@@ -49,7 +49,8 @@ package struct BuildPreparation: Sendable {
         goCacheProgram: goCacheProgram(lease: lease, instance: instance)),
       projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
       buildDirectory: instance.buildDirectory(lease: lease), fabrik: ServerStarter.thisProgram,
-      host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory))
+      host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory),
+      execLibrary: execLibrary)
     return BuildEnvironment(
       context: context, configuration: configuration, links: LinkDirectory(root: paths.data.appending("links")))
   }
@@ -59,6 +60,12 @@ package struct BuildPreparation: Sendable {
     let program = ServerStarter.thisProgram
     guard program.isAbsolute, FileSystem.isExecutableFile(program) else { return [] }
     return [program.string, "cacheprog", instance.goSocket.string, lease]
+  }
+
+  /// Not for a shell that runs already: without the library in itself, it would hand it to all that it starts.
+  private var execLibrary: FilePath? {
+    guard configuration.absoluteCompilers.value, let program = command.first else { return nil }
+    return ExecLibrary.locate(for: Array(program.utf8), environment: environment)
   }
 
   /// What would be set, with placeholders for what is secret or not known before a build. Throws an `Errno` when there is

@@ -53,6 +53,9 @@ package struct ExecSession {
     var environment = environment
     paths = StandardPaths(environment: environment)
     if !options.isDryRun, Session.isNested(environment: environment, processes: processes) {
+      if !ExecLibrary.suits(options.command[0], environment: environment) {
+        ExecLibrary.remove(Session.paths(of: environment), from: &environment)
+      }
       Self.replaceProcess(by: options.command, environment: environment)
     }
     Session.clean(&environment)

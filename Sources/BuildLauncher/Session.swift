@@ -14,7 +14,8 @@ import SystemSupport
 struct Session {
   /// `PID` of the launcher.
   static let variable = "FABRIK_SESSION"
-  /// What was injected, with colons between: names of variables, and directories (beginning with a slash) of PATH.
+  /// What was injected, with colons between: names of variables, and (beginning with a slash) directories of PATH and
+  /// preloaded libraries.
   static let injectedVariable = "FABRIK_INJECTED"
 
   /// Whether this process is part of a build that a running `fabrik exec` has set up.
@@ -27,9 +28,20 @@ struct Session {
   static func clean(_ environment: inout Environment) {
     guard let injected = environment[injectedVariable]?.split(separator: ":") else { return }
     for name in injected where !name.hasPrefix("/") { environment[String(name)] = nil }
+    let paths = paths(of: environment)
     environment[injectedVariable] = nil
     environment[variable] = nil
-    let directories = injected.filter { $0.hasPrefix("/") }.map { Array($0.utf8) }
+    ExecLibrary.remove(paths, from: &environment)
+    removeDirectories(paths, from: &environment)
+  }
+
+  /// The directories and libraries that were injected.
+  static func paths(of environment: Environment) -> [[UInt8]] {
+    (environment[injectedVariable]?.split(separator: ":") ?? []).filter { $0.hasPrefix("/") }.map { Array($0.utf8) }
+  }
+
+  /// Takes directories out of PATH.
+  static func removeDirectories(_ directories: [[UInt8]], from environment: inout Environment) {
     guard let path = environment.bytes("PATH") else { return }
     let kept = path.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
       .filter { !directories.contains(Array($0)) }

@@ -17,10 +17,13 @@ package struct BuildContext: Sendable {
   /// This program.
   package let fabrik: FilePath
   package let host: any ToolHost
+  /// The library that sees compilers which are called by their paths; nil when it must not, or cannot, be loaded into the
+  /// command.
+  package let execLibrary: FilePath?
 
   package init(
     command: [String], environment: Environment, endpoints: CacheEndpoints, projectRoot: FilePath?, scratch: FilePath,
-    buildDirectory: FilePath, fabrik: FilePath, host: any ToolHost
+    buildDirectory: FilePath, fabrik: FilePath, host: any ToolHost, execLibrary: FilePath? = nil
   ) {
     self.command = command
     self.environment = environment
@@ -30,6 +33,7 @@ package struct BuildContext: Sendable {
     self.buildDirectory = buildDirectory
     self.fabrik = fabrik
     self.host = host
+    self.execLibrary = execLibrary
   }
 
   /// The name of the command's program.

@@ -1,3 +1,4 @@
+import CExecPolicy
 import Configuration
 import SystemPackage
 import SystemSupport
@@ -67,12 +68,29 @@ package enum CCache: BuildTool {
     }
     if !isLedAstrayByLinks(context.command) {
       wiring.links = .init(target: program, names: compilers.map(\.name))
+      if isMesonToOverlookSCCache(context) { wiring.shims = ["sccache"] }
     }
-    wiring.silenceHint = """
-      no C or C++ compiler asked for cached results; \
-      a compiler named by its absolute path, or a build directory configured without fabrik, is not seen
-      """
+    wiring.silenceHint = "no C or C++ compiler asked for cached results; "
+    if let library = context.execLibrary, !program.string.contains(":") {
+      wiring.preload = library
+      wiring.variables.append(.init(FABRIK_EXEC_VARIABLE, "\(program):\(context.projectRoot?.string ?? "")"))
+      wiring.silenceHint += "one that is called by its path is not seen if it lies in the project, or is a script"
+    } else {
+      wiring.silenceHint +=
+        "a compiler named by its absolute path, or a build directory configured without fabrik, is not seen"
+    }
     return wiring
+  }
+
+  /// Meson prefers sccache to ccache when both are there, and sccache keeps results to itself. Who has told sccache, or
+  /// Meson, what to do is left alone.
+  private static func isMesonToOverlookSCCache(_ context: BuildContext) -> Bool {
+    let isChosen = ["CC", "CXX", "OBJC", "OBJCXX"].contains { context.environment[$0]?.contains("sccache") == true }
+    let isArranged = context.environment.entries.contains { $0.starts(with: "SCCACHE_".utf8) }
+    guard !isChosen, !isArranged, context.host.find("sccache") != nil else { return false }
+    let home = StandardPaths(environment: context.environment).home
+    let settings = context.environment.absolutePath("XDG_CONFIG_HOME") ?? home.appending(".config")
+    return !context.host.exists(settings.appending("sccache/config"))
   }
 
   /// CMake, when it configures, remembers compilers by their paths; it has its launcher variables, and is not to remember

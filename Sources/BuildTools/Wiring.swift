@@ -49,6 +49,10 @@ package struct Wiring: Sendable, Equatable {
   package var program: String?
   package var variables: [Variable] = []
   package var links: Links?
+  /// Names by which this program stands in for others: links to it, in a directory that goes first in PATH.
+  package var shims: [String] = []
+  /// A library to be loaded into the command, after those of the user's.
+  package var preload: FilePath?
   /// Inserted between COMMAND and its arguments: where the tool takes what it needs from nowhere else.
   package var arguments: [String] = []
   package var files: [File] = []

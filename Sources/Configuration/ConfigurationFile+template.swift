@@ -22,6 +22,8 @@ extension ConfigurationFile {
     # tools = { ccache = false }
     # Whether what the last build asked for is fetched before this one does. Default: true.
     # prefetch = true
+    # Whether compilers that are called by their paths (/usr/bin/gcc) are cached, too. Default: true.
+    # absolute_compilers = true
 
     [p2p]
     # Whether builds fetch from other machines of the team, and these from this one. Default: false.

@@ -10,6 +10,7 @@ package struct ConfigurationLayer: Sendable {
   package var statisticsFile: Setting<FilePath>?
   package var tools: [String: Setting<Bool>] = [:]
   package var prefetch: Setting<Bool>?
+  package var absoluteCompilers: Setting<Bool>?
   package var peers = PeerLayer()
   package var upstreams: Setting<[UpstreamSettings]>?
 
@@ -49,6 +50,9 @@ package struct ConfigurationLayer: Sendable {
     case .prefetch:
       guard let value = PeerLayer.switches[text] else { throw wrong }
       prefetch = Setting(value, from: place)
+    case .absoluteCompilers:
+      guard let value = PeerLayer.switches[text] else { throw wrong }
+      absoluteCompilers = Setting(value, from: place)
     default: break
     }
   }

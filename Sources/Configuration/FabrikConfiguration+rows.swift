@@ -33,6 +33,7 @@ extension FabrikConfiguration {
     case .statisticsFile: row(key, statisticsFile, quoted: statisticsFile.value?.string ?? "")
     case .tools: toolsRow
     case .prefetch: row(key, prefetch, quoted: "\(prefetch.value)")
+    case .absoluteCompilers: row(key, absoluteCompilers, quoted: "\(absoluteCompilers.value)")
     case .peersEnabled: row(key, peers.isEnabled, quoted: "\(peers.isEnabled.value)")
     case .peersSecret: row(key, peers.secret, quoted: peers.secret.value?.description ?? "")
     case .peersConsent: row(key, peers.consent, quoted: peers.consent.value.rawValue)

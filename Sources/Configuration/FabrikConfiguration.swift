@@ -14,6 +14,8 @@ package struct FabrikConfiguration: Sendable {
   package let tools: [String: Setting<Bool>]
   /// Whether what the last build asked for is fetched before the next one does.
   package let prefetch: Setting<Bool>
+  /// Whether compilers that are called by their paths are cached, too.
+  package let absoluteCompilers: Setting<Bool>
   package let peers: PeerConfiguration
   /// In the order in which they are asked.
   package let upstreams: Setting<[UpstreamSettings]>
@@ -32,6 +34,7 @@ package struct FabrikConfiguration: Sendable {
     peers = PeerConfiguration(layers: layers.map(\.peers))
     upstreams = layers.lazy.compactMap(\.upstreams).first ?? Setting([])
     prefetch = layers.lazy.compactMap(\.prefetch).first ?? Setting(true)
+    absoluteCompilers = layers.lazy.compactMap(\.absoluteCompilers).first ?? Setting(true)
     tools = layers.reversed().reduce(into: [:]) { all, layer in all.merge(layer.tools) { $1 } }
   }
 

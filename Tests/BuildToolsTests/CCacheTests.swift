@@ -140,6 +140,37 @@ struct CCacheTests {
     #expect(wiring.variables.count == 5)
   }
 
+  @Test("a command that may have the library has it, and is told of ccache and the project")
+  func library() {
+    var host = FakeToolHost()
+    #expect(CCache.wire(host.context()).preload == nil)
+    #expect(CCache.wire(host.context()).silenceHint.contains("absolute path"))
+    host.execLibrary = "/lib/libfabrik-exec.so"
+    let wiring = CCache.wire(host.context())
+    #expect(wiring.preload == "/lib/libfabrik-exec.so")
+    #expect(wiring.value("FABRIK_EXEC") == "/usr/bin/ccache:/src/project")
+    #expect(!wiring.silenceHint.contains("absolute path"))
+    #expect(CCache.wire(host.context(["CCACHE_DISABLE": "1"])).preload == nil)
+    // The library could not take these apart.
+    host.programs = ["ccache": "/opt/a:b/ccache"]
+    host.versions = ["/opt/a:b/ccache": FakeToolHost.version414]
+    #expect(CCache.wire(host.context()).preload == nil)
+  }
+
+  @Test("sccache, which Meson prefers, is hidden where it is there, unless the user has chosen it or set it up")
+  func sccache() {
+    var host = FakeToolHost()
+    #expect(CCache.wire(host.context()).shims == [])
+    host.programs["sccache"] = "/usr/bin/sccache"
+    #expect(CCache.wire(host.context(["CC": "gcc"])).shims == ["sccache"])
+    for (variable, value) in [("CC", "sccache gcc"), ("CXX", "/opt/sccache g++"), ("SCCACHE_BUCKET", "b")] {
+      #expect(CCache.wire(host.context([variable: value])).shims == [])
+    }
+    #expect(CCache.wire(host.context(command: ["cmake", "-B", "build"])).shims == [])
+    host.directories = ["/home/me/.config/sccache/config"]
+    #expect(CCache.wire(host.context()).shims == [])
+  }
+
   @Test("commands that usually run a compiler are known", arguments: ["make", "ninja", "cmake", "gcc", "clang++-17"])
   func drivers(command: String) {
     #expect(CCache.isDriven(by: command))

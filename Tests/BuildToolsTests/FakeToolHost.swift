@@ -14,6 +14,7 @@ struct FakeToolHost: ToolHost {
   var readOnly: Set<FilePath> = []
   var goCacheProgram = ["/opt/fabrik", "cacheprog", "/run/go.sock", "lease"]
   var acceptsStorage: @Sendable (String) -> Bool = { _ in true }
+  var execLibrary: FilePath?
 
   static let version414 = """
     ccache version 4.14.2
@@ -62,7 +63,7 @@ struct FakeToolHost: ToolHost {
       endpoints: CacheEndpoints(
         crshSocket: "/run/crsh.sock", httpPort: 4711, httpToken: "token", goCacheProgram: goCacheProgram),
       projectRoot: "/src/project", scratch: "/scratch", buildDirectory: "/scratch/builds/1", fabrik: "/usr/bin/fabrik",
-      host: self)
+      host: self, execLibrary: execLibrary)
   }
 }
 

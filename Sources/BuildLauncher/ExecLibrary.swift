@@ -1,0 +1,46 @@
+import CExecPolicy
+import SystemPackage
+import SystemSupport
+
+/// The library that is loaded into programs that drive builds, and lets ccache run compilers that are called by their
+/// paths.
+enum ExecLibrary {
+  static let variable = "LD_PRELOAD"
+
+  /// The dynamic linker takes these apart.
+  private static let separators: Set<UInt8> = [UInt8(ascii: ":"), UInt8(ascii: " ")]
+
+  /// Finds it beside this program, or in libexec as `make install` puts it.
+  static func locate() -> FilePath? {
+    let here = ServerStarter.thisProgram.removingLastComponent()
+    let candidates = [here.appending(FABRIK_EXEC_LIBRARY), here.appending("../libexec/fabrik/\(FABRIK_EXEC_LIBRARY)")]
+    return candidates.first(where: FileSystem.exists)?.lexicallyNormalized()
+  }
+
+  /// The library, if it may be loaded into this command.
+  static func locate(for command: [UInt8], environment: Environment) -> FilePath? {
+    guard suits(command, environment: environment), let library = locate(),
+      // `$` would be expanded.
+      !library.bytes.contains(where: { separators.contains($0) || $0 == UInt8(ascii: "$") })
+    else { return nil }
+    return library
+  }
+
+  /// Whether the command drives builds, and bears the library.
+  static func suits(_ command: [UInt8], environment: Environment) -> Bool {
+    let candidates = CommandLookup(environment: environment).candidates(for: command)
+    guard let file = candidates.lazy.map({ FilePath(bytes: $0) }).first(where: FileSystem.isExecutableFile) else {
+      return false
+    }
+    return file.withPlatformString(fabrik_drives_builds)
+  }
+
+  /// Removes these libraries from what is preloaded; all others stay.
+  static func remove(_ libraries: [[UInt8]], from environment: inout Environment) {
+    guard let value = environment.bytes(variable) else { return }
+    let entries = value.split(whereSeparator: separators.contains).map(Array.init)
+    let kept = entries.filter { !libraries.contains($0) }
+    guard kept.count < entries.count else { return }
+    environment.setBytes(variable, kept.isEmpty ? nil : Array(kept.joined(separator: [UInt8(ascii: ":")])))
+  }
+}

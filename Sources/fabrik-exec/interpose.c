@@ -1,0 +1,299 @@
+// libfabrik-exec.so: is loaded by LD_PRELOAD into programs that drive builds, and sees what they execute.
+//
+// A compiler that is called by its path, where links in PATH have no effect, is run by ccache. Everything else is executed
+// as it is: with the library if it drives builds itself (see fabrik_drives_builds), without it if not, as AddressSanitizer,
+// other C libraries, and tests that look at their environment would mind it.
+//
+// These functions run in threads, after fork and after vfork: they do not allocate, do not lock, and write to nothing but
+// their stack and errno. Whoever takes either variable out of the environment is left alone from there on.
+#define _GNU_SOURCE
+#include "CExecPolicy.h"
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+
+extern char **environ;
+
+typedef char *const *strings;
+
+// --- the functions that come next ---
+
+static struct {
+  int (*execve)(const char *, strings, strings);
+  int (*execvpe)(const char *, strings, strings);
+  int (*fexecve)(int, strings, strings);
+  int (*execveat)(int, const char *, strings, strings, int);
+  int (*posix_spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, strings,
+                     strings);
+  int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, strings,
+                      strings);
+} next;
+
+// Looking them up later would be too late: it is not allowed after vfork.
+__attribute__((constructor)) static void find_next(void) {
+  *(void **)&next.execve = dlsym(RTLD_NEXT, "execve");
+  *(void **)&next.execvpe = dlsym(RTLD_NEXT, "execvpe");
+  *(void **)&next.fexecve = dlsym(RTLD_NEXT, "fexecve");
+  *(void **)&next.execveat = dlsym(RTLD_NEXT, "execveat");
+  *(void **)&next.posix_spawn = dlsym(RTLD_NEXT, "posix_spawn");
+  *(void **)&next.posix_spawnp = dlsym(RTLD_NEXT, "posix_spawnp");
+}
+
+// --- the environment ---
+
+static const char preload_name[] = "LD_PRELOAD=", wiring_name[] = FABRIK_EXEC_VARIABLE "=";
+
+static const char *value_of(const char *entry, const char *name, size_t length) {
+  return strncmp(entry, name, length) == 0 ? entry + length : NULL;
+}
+
+typedef struct {
+  // Of entries.
+  size_t count;
+  // The entry that has the library in it, if there is one.
+  const char *preload;
+  // What runs compilers, and where they must not be: `CCACHE:PROJECT`.
+  const char *wiring;
+} surroundings;
+
+// More than these are handed on as they are: the stack may be small.
+enum { most_entries = 4096, longest_preload = 4096, most_arguments = 65536 };
+
+static surroundings survey(strings environment) {
+  surroundings found = {0, NULL, NULL};
+  if (environment == NULL) return found;
+  for (; environment[found.count] != NULL; found.count++) {
+    const char *entry = environment[found.count];
+    const char *value = value_of(entry, preload_name, sizeof preload_name - 1);
+    if (value != NULL && found.preload == NULL && strstr(value, FABRIK_EXEC_LIBRARY) != NULL) found.preload = entry;
+    value = value_of(entry, wiring_name, sizeof wiring_name - 1);
+    if (value != NULL && found.wiring == NULL) found.wiring = value;
+  }
+  if (found.count > most_entries || (found.preload != NULL && strlen(found.preload) > longest_preload)) {
+    found.preload = NULL;
+  }
+  return found;
+}
+
+// Copies the environment without the library. `preload` has room for the entry that had it.
+static void leave_library_out(const surroundings *found, strings environment, char **copy, char *preload) {
+  for (; *environment != NULL; environment++) {
+    if (*environment == found->preload) {
+      memcpy(preload, preload_name, sizeof preload_name);
+      size_t length = fabrik_without_library(found->preload + sizeof preload_name - 1, preload + sizeof preload_name - 1);
+      if (length == 0) continue;
+      *copy++ = preload;
+    } else {
+      *copy++ = *environment;
+    }
+  }
+  *copy = NULL;
+}
+
+// --- what is executed ---
+
+// The file that is meant by a name without a slash; NULL when there is none.
+static const char *locate(const char *name, char *buffer) {
+  const char *path = getenv("PATH");
+  if (path == NULL) path = "/bin:/usr/bin";
+  size_t length = strlen(name);
+  for (;;) {
+    size_t size = strcspn(path, ":");
+    if (size + length + 2 <= PATH_MAX) {
+      memcpy(buffer, path, size);
+      if (size > 0) buffer[size] = '/';
+      memcpy(buffer + size + (size > 0), name, length + 1);
+      struct stat status;
+      if (access(buffer, X_OK) == 0 && stat(buffer, &status) == 0 && S_ISREG(status.st_mode)) return buffer;
+    }
+    if (path[size] == 0) return NULL;
+    path += size + 1;
+  }
+}
+
+static const char *base_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash == NULL ? path : slash + 1;
+}
+
+static size_t count_of(strings list) {
+  size_t count = 0;
+  while (list[count] != NULL) count++;
+  return count;
+}
+
+// Whether the arguments are those of a compilation that ccache may know the result of. Others need not take the way through
+// it: preprocessing, linking, questions for the version.
+static bool is_compilation(strings arguments) {
+  for (; *arguments != NULL; arguments++) {
+    const char *argument = *arguments;
+    // More arguments may be in a file.
+    if (argument[0] == '@' || strcmp(argument, "-c") == 0 || strcmp(argument, "-S") == 0) return true;
+  }
+  return false;
+}
+
+// Whether ccache is to run `file`. A compiler that is called by another name may behave in another way.
+static bool is_for_ccache(const char *file, strings arguments, const surroundings *found, size_t *ccache_length) {
+  if (file[0] != '/' || found->wiring == NULL || arguments == NULL || arguments[0] == NULL) return false;
+  if (!fabrik_is_compiler_name(base_name(file)) || strcmp(base_name(file), base_name(arguments[0])) != 0) return false;
+  const char *colon = strchr(found->wiring, ':');
+  if (colon == NULL || found->wiring[0] != '/' || colon - found->wiring >= PATH_MAX) return false;
+  *ccache_length = (size_t)(colon - found->wiring);
+  return is_compilation(arguments + 1) && count_of(arguments) <= most_arguments && fabrik_is_compiler(file, colon + 1);
+}
+
+// How a program is begun: in this process, or in a new one; by its path, or as `execvp` does.
+typedef struct {
+  bool is_searched, is_spawned;
+  pid_t *process;
+  const posix_spawn_file_actions_t *actions;
+  const posix_spawnattr_t *attributes;
+} manner;
+
+static int begin(const manner *how, bool is_searched, const char *file, strings arguments, strings environment) {
+  if (how->is_spawned) {
+    return (is_searched ? next.posix_spawnp : next.posix_spawn)(
+        how->process, file, how->actions, how->attributes, arguments, environment);
+  }
+  return (is_searched ? next.execvpe : next.execve)(file, arguments, environment);
+}
+
+static int execute(const manner *how, const char *file, strings arguments, strings environment) {
+  surroundings found = survey(environment);
+  if (found.preload == NULL || file == NULL) return begin(how, how->is_searched, file, arguments, environment);
+  bool is_name = how->is_searched && strchr(file, '/') == NULL;
+  char buffer[is_name ? PATH_MAX : 1];
+  const char *path = is_name ? locate(file, buffer) : file;
+  if (path != NULL && fabrik_drives_builds(path)) return begin(how, how->is_searched, file, arguments, environment);
+
+  char *without_library[found.count + 1];
+  char preload[strlen(found.preload) + 1];
+  leave_library_out(&found, environment, without_library, preload);
+  size_t length = 0;
+  if (path != NULL && is_for_ccache(path, arguments, &found, &length)) {
+    size_t count = count_of(arguments);
+    char ccache[length + 1];
+    const char *all[count + 2];
+    memcpy(ccache, found.wiring, length);
+    ccache[length] = 0;
+    all[0] = "ccache";
+    all[1] = path;
+    memcpy(all + 2, arguments + 1, count * sizeof all[0]);
+    int result = begin(how, false, ccache, (strings)all, without_library);
+    if (how->is_spawned && result == 0) return 0;
+    // It is gone, or the arguments have become too many: the compiler will do.
+  }
+  return begin(how, how->is_searched, file, arguments, without_library);
+}
+
+// --- the functions that are replaced ---
+
+EXPORTED int execve(const char *path, strings arguments, strings environment) {
+  return execute(&(manner){0}, path, arguments, environment);
+}
+
+EXPORTED int execv(const char *path, strings arguments) { return execute(&(manner){0}, path, arguments, environ); }
+
+EXPORTED int execvpe(const char *file, strings arguments, strings environment) {
+  return execute(&(manner){.is_searched = true}, file, arguments, environment);
+}
+
+EXPORTED int execvp(const char *file, strings arguments) {
+  return execute(&(manner){.is_searched = true}, file, arguments, environ);
+}
+
+// The number of arguments up to the NULL that ends them.
+static size_t count_arguments(const char *first, va_list list) {
+  size_t count = 0;
+  for (const char *argument = first; argument != NULL; argument = va_arg(list, const char *)) count++;
+  return count;
+}
+
+static void take_arguments(const char **arguments, size_t count, const char *first, va_list list) {
+  for (size_t i = 0; i < count; i++) arguments[i] = i == 0 ? first : va_arg(list, const char *);
+  // The NULL, so that what follows it can be taken. Without a first argument, that was the NULL.
+  if (count > 0) (void)va_arg(list, const char *);
+  arguments[count] = NULL;
+}
+
+EXPORTED int execl(const char *path, const char *first, ...) {
+  va_list list;
+  va_start(list, first);
+  size_t count = count_arguments(first, list);
+  va_end(list);
+  const char *arguments[count + 1];
+  va_start(list, first);
+  take_arguments(arguments, count, first, list);
+  va_end(list);
+  return execute(&(manner){0}, path, (strings)arguments, environ);
+}
+
+EXPORTED int execlp(const char *file, const char *first, ...) {
+  va_list list;
+  va_start(list, first);
+  size_t count = count_arguments(first, list);
+  va_end(list);
+  const char *arguments[count + 1];
+  va_start(list, first);
+  take_arguments(arguments, count, first, list);
+  va_end(list);
+  return execute(&(manner){.is_searched = true}, file, (strings)arguments, environ);
+}
+
+EXPORTED int execle(const char *path, const char *first, ...) {
+  va_list list;
+  va_start(list, first);
+  size_t count = count_arguments(first, list);
+  va_end(list);
+  const char *arguments[count + 1];
+  va_start(list, first);
+  take_arguments(arguments, count, first, list);
+  strings environment = va_arg(list, strings);
+  va_end(list);
+  return execute(&(manner){0}, path, (strings)arguments, environment);
+}
+
+EXPORTED int posix_spawn(pid_t *process, const char *path, const posix_spawn_file_actions_t *actions,
+                         const posix_spawnattr_t *attributes, strings arguments, strings environment) {
+  manner how = {.is_spawned = true, .process = process, .actions = actions, .attributes = attributes};
+  return execute(&how, path, arguments, environment);
+}
+
+EXPORTED int posix_spawnp(pid_t *process, const char *file, const posix_spawn_file_actions_t *actions,
+                          const posix_spawnattr_t *attributes, strings arguments, strings environment) {
+  manner how = {
+      .is_searched = true, .is_spawned = true, .process = process, .actions = actions, .attributes = attributes};
+  return execute(&how, file, arguments, environment);
+}
+
+// What an open file is, nobody asks; it goes without the library.
+EXPORTED int fexecve(int fd, strings arguments, strings environment) {
+  surroundings found = survey(environment);
+  if (found.preload == NULL) return next.fexecve(fd, arguments, environment);
+  char *without_library[found.count + 1];
+  char preload[strlen(found.preload) + 1];
+  leave_library_out(&found, environment, without_library, preload);
+  return next.fexecve(fd, arguments, without_library);
+}
+
+EXPORTED int execveat(int directory, const char *path, strings arguments, strings environment, int flags) {
+  surroundings found = survey(environment);
+  if (next.execveat == NULL) {
+    errno = ENOSYS;
+    return -1;
+  }
+  if (found.preload == NULL) return next.execveat(directory, path, arguments, environment, flags);
+  char *without_library[found.count + 1];
+  char preload[strlen(found.preload) + 1];
+  leave_library_out(&found, environment, without_library, preload);
+  return next.execveat(directory, path, arguments, without_library, flags);
+}
