@@ -19,7 +19,8 @@ enum ExecLibrary {
 
   /// The library, if it may be loaded into this command.
   static func locate(for command: [UInt8], environment: Environment) -> FilePath? {
-    guard suits(command, environment: environment), let library = locate(),
+    // The C library runs /bin/sh by itself, past the library: it must not hand on what it does not know.
+    guard suits(command, environment: environment), fabrik_drives_builds("/bin/sh"), let library = locate(),
       // `$` would be expanded.
       !library.bytes.contains(where: { separators.contains($0) || $0 == UInt8(ascii: "$") })
     else { return nil }

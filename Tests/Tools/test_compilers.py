@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 
 from processes import attempt
+from servers import Store
 from toolcase import Counts, ToolScenario, files, remove, write
 
 PARTS = [f"part{number}" for number in range(7)]
@@ -204,6 +205,24 @@ class NinjaTests(CompilerScenario):
 
     def test_a_compiler_named_by_its_path(self):
         self.check(42, "/usr/bin/gcc")
+
+
+class UpstreamTests(CompilerScenario):
+    def test_another_machine_gets_what_the_first_has_built(self):
+        store = self.enterContext(Store())
+        texts = {**sources(61), "Makefile": "CC := /usr/bin/gcc\nCXX := /usr/bin/g++\n" + MakeTests.RULES}
+        products = []
+        for _ in range(2):
+            fabrik = self.installation()
+            fabrik.configure([store.url])
+            directory = write(f"{fabrik.top}/tree", texts)
+            build = fabrik.build(["make"], directory=directory)
+            products.append(files(directory, "**/*.o"))
+            # Waits until everything is up.
+            fabrik.stop()
+        self.assertEqual(self.counts(build, "ccache"), Counts(16, 16), build.statistics)
+        self.assertEqual(build.regional, 16)
+        self.assertEqual(*products)
 
 
 class SwitchTests(CompilerScenario):
