@@ -106,6 +106,16 @@ class MakeTests(CompilerScenario):
             7, "CC := /usr/bin/gcc\nCXX := /usr/bin/g++", ["nice", "env", "X=1", "sh", "-c", "true; exec make -j2"])
 
 
+class DebiansCCacheTests(CompilerScenario):
+    """Over HTTP: it has no storage helpers."""
+
+    programs = ()
+
+    def test_compilers_called_by_name_and_by_path(self):
+        texts = {**sources(8), "Makefile": f"CC := /usr/bin/gcc\n{MakeTests.RULES}"}
+        self.check_project(self.installation(), "make", texts, [], ["make"])
+
+
 class CMakeTests(CompilerScenario):
     TEXT = ("cmake_minimum_required(VERSION 3.20)\nproject(program C CXX)\n"
             f"add_executable(program program.cpp {' '.join(f'{part}.c' for part in PARTS)})\n")
