@@ -36,12 +36,13 @@ package struct BuildEnvironment {
         wirings[wirings.count - 1].wiring = .unavailable("\(tool.name) is not cached: its files cannot be written")
         continue
       }
-      for variable in wiring.variables {
-        environment[variable.name] = variable.value
-        injected.append((variable.name, variable.value))
-      }
+      for variable in wiring.variables { inject(variable.name, variable.value) }
       if let wanted = wiring.links, let directory = Self.directory(for: wanted, in: links, or: context.scratch) {
-        path.append(directory.bytes)
+        if let variable = wanted.variable, let name = wanted.names.first {
+          inject(variable, directory.appending(name).string)
+        } else {
+          path.append(directory.bytes)
+        }
       }
       if !wiring.shims.isEmpty {
         let wanted = Wiring.Links(target: context.fabrik, names: wiring.shims)
@@ -65,6 +66,11 @@ package struct BuildEnvironment {
     let paths = (path + preloads).map { String(decoding: $0, as: UTF8.self) }
     let names = injected.map(\.name).filter { $0 != "PATH" && $0 != ExecLibrary.variable }
     Session.mark(&environment, injected: names + paths)
+  }
+
+  private mutating func inject(_ name: String, _ value: String?) {
+    environment[name] = value
+    injected.append((name, value))
   }
 
   private static func write(_ file: Wiring.File) -> Bool {

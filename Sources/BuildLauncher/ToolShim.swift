@@ -7,9 +7,14 @@ package import SystemSupport
   import Darwin
 #endif
 
-/// Programs that this one stands in for in builds, by the names of the links to it that go first in PATH.
+/// Programs that this one stands in for in builds, by the names of the links to it.
 package enum ToolShim: String, CaseIterable {
+  /// In the way of Meson, which takes it rather than ccache.
   case sccache
+  /// In place of rustc.
+  case rustc = "fabrik-rustc"
+  /// The owner of a build's sccache daemon.
+  case sccacheKeeper = "fabrik-sccache-keeper"
 
   /// Does what the program is to do, and ends this process; mostly by executing the program itself.
   ///
@@ -17,6 +22,8 @@ package enum ToolShim: String, CaseIterable {
   package func run(arguments: [[UInt8]], environment: Environment) -> Never {
     switch self {
     case .sccache: SCCacheShim.run(arguments: arguments, environment: environment)
+    case .rustc: RustShim.run(arguments: Array(arguments.dropFirst()), environment: environment)
+    case .sccacheKeeper: SccacheKeeper.run(arguments: Array(arguments.dropFirst()), environment: environment)
     }
   }
 

@@ -17,10 +17,13 @@ package struct Wiring: Sendable, Equatable {
   package struct Links: Sendable, Equatable {
     package let target: FilePath
     package let names: [String]
+    /// Gets the first link's path; the directory then stays out of PATH.
+    package let variable: String?
 
-    package init(target: FilePath, names: [String]) {
+    package init(target: FilePath, names: [String], variable: String? = nil) {
       self.target = target
       self.names = names
+      self.variable = variable
     }
   }
 

@@ -75,7 +75,7 @@ int fabrik_spawn_command(const char *const *candidates, char *const argv[], char
 }
 
 // Returns 0, or the errno of the failure.
-static int become_daemon(const int *fds, size_t count) {
+static int become_daemon(const int *fds, size_t count, int is_pristine) {
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0) return errno;
   // Out of the way first: a descriptor may already have one of the wanted numbers.
@@ -87,6 +87,7 @@ static int become_daemon(const int *fds, size_t count) {
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
   for (size_t i = 0; i < count; i++) dup2(high[i], 3 + (int)i);
   close_range(3 + (unsigned)count, ~0U, 0);
+  if (!is_pristine) return chdir("/") == 0 ? 0 : errno;
   // The C library keeps two signals for itself and refuses changes to them; the rest go back to their defaults.
   for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
   sigset_t none;
@@ -96,7 +97,8 @@ static int become_daemon(const int *fds, size_t count) {
   return chdir("/") == 0 ? 0 : errno;
 }
 
-int fabrik_spawn_detached(const char *path, char *const argv[], char *const envp[], const int *fds, size_t count) {
+static int spawn_daemon(const char *path, char *const argv[], char *const envp[], const int *fds, size_t count,
+                        int is_pristine) {
   if (count > 16) return EINVAL;
   volatile int failure = 0;
   pid_t middle = vfork();
@@ -105,7 +107,7 @@ int fabrik_spawn_detached(const char *path, char *const argv[], char *const envp
     // The second fork makes the server init's child: a COMMAND that waits for any child must not reap it.
     pid_t server = vfork();
     if (server == 0) {
-      failure = become_daemon(fds, count);
+      failure = become_daemon(fds, count, is_pristine);
       if (failure == 0) {
         execve(path, argv, envp);
         failure = errno;
@@ -119,6 +121,14 @@ int fabrik_spawn_detached(const char *path, char *const argv[], char *const envp
   while (waitpid(middle, NULL, 0) < 0 && errno == EINTR) {
   }
   return failure;
+}
+
+int fabrik_spawn_detached(const char *path, char *const argv[], char *const envp[], const int *fds, size_t count) {
+  return spawn_daemon(path, argv, envp, fds, count, 1);
+}
+
+int fabrik_spawn_companion(const char *path, char *const argv[], char *const envp[]) {
+  return spawn_daemon(path, argv, envp, NULL, 0, 0);
 }
 
 int fabrik_wait_signal(const sigset_t *set, int *from_kernel, pid_t *sender) {

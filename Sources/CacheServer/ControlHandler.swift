@@ -60,9 +60,12 @@ final class ControlHandler: ChannelInboundHandler {
   private func handle(_ message: ControlMessage, _ context: ChannelHandlerContext) {
     switch message.verb {
     case ControlMessage.lease: openLease(message, context)
-    case ControlMessage.finish:
-      answer(.init(ControlMessage.statistics, statistics(isQuiet: message["quiet"] == "1").fields), context)
-      closeLease()
+    case ControlMessage.finish: finish(isQuiet: message["quiet"] == "1", context)
+    case ControlMessage.attend:
+      becomeCommand()
+      guard let id = message["lease"], server.leases.contains(id: id) else { return context.close(promise: nil) }
+      server.companions.add(context.channel, to: id)
+      answer(.init(ControlMessage.ready), context)
     case ControlMessage.keep:
       server.lifecycle.report(.kept)
       becomeCommand()
@@ -146,9 +149,20 @@ final class ControlHandler: ChannelInboundHandler {
     return statistics
   }
 
+  /// What the build's companions still store is its own.
+  private func finish(isQuiet: Bool, _ context: ChannelHandlerContext) {
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    server.companions.dismiss(lease: lease?.id, on: context.eventLoop).whenComplete { _ in
+      let (handler, context) = this.value
+      handler.answer(.init(ControlMessage.statistics, handler.statistics(isQuiet: isQuiet).fields), context)
+      handler.closeLease()
+    }
+  }
+
   private func closeLease() {
     guard let lease else { return }
     self.lease = nil
+    server.companions.dismiss(lease: lease.id)
     prefetcher?.stop()
     prefetcher = nil
     server.storePlan(of: lease)

@@ -55,6 +55,8 @@ final class LeaseRegistry: Sendable {
     }
   }
 
+  func contains(id: String) -> Bool { leases.withLock { leases in leases.contains { $0.id == id } } }
+
   var count: Int { leases.withLock { $0.count } }
 
   var all: [Lease] { leases.withLock { $0 } }

@@ -28,6 +28,7 @@ final class ServerContext: Sendable {
   let misses = MissClock()
   /// Files that were handed out, and are kept from being evicted.
   let pinnedFiles = ActivityCount()
+  let companions = Companions()
   /// nil: off.
   let peers: PeerSide?
   /// nil: there are none.

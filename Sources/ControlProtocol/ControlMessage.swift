@@ -27,6 +27,10 @@ package struct ControlMessage: Sendable, Equatable {
   /// Ends the lease, with `quiet=1` where nothing is said of what went wrong; the answer is `statistics`, with ``LeaseStatistics``.
   package static let finish = "finish"
   package static let statistics = "statistics"
+  /// Says that this connection's process belongs to a build: `lease` is the lease's id. The answer is `ready`, and, when
+  /// the build is over, `end`; the process then finishes what it has begun, and closes the connection, for which the
+  /// build's statistics wait a little.
+  package static let attend = "attend"
   /// Makes the server a daemon, which does not end by itself; the answer is `ready`.
   package static let keep = "keep"
   /// Ends the server: at once when no lease is open, else after the last. The answer is `stopping`, with their number

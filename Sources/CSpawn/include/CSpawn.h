@@ -26,6 +26,10 @@ int fabrik_exec_command(const char *const *candidates, char *const argv[], char 
 // Returns 0, or the errno of the failure.
 int fabrik_spawn_detached(const char *path, char *const argv[], char *const envp[], const int *fds, size_t count);
 
+// As fabrik_spawn_detached without `fds`, but with the caller's umask and ignored signals, like its limits: what this
+// program starts in turn runs as if the caller had started it.
+int fabrik_spawn_companion(const char *path, char *const argv[], char *const envp[]);
+
 // Waits for one of `set` (all of it blocked). Returns the signal's number; `from_kernel` tells whether the kernel raised
 // it (a terminal, a timer, a child's change) and `sender` the process that sent it otherwise.
 int fabrik_wait_signal(const sigset_t *set, int *from_kernel, pid_t *sender);

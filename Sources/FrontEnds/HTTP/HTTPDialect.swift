@@ -22,7 +22,7 @@ extension HTTPDialect {
 /// All dialects. Adding one touches its own file and this list.
 package enum HTTPDialects {
   package static let all: [any HTTPDialect.Type] = [
-    CCacheProtocol.self, TurborepoProtocol.self, NxProtocol.self, VcpkgProtocol.self,
+    CCacheProtocol.self, TurborepoProtocol.self, NxProtocol.self, VcpkgProtocol.self, SccacheProtocol.self,
   ]
 
   /// The dialect of a request's target, and what of the target it has to look at.
