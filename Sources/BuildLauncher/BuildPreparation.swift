@@ -50,7 +50,7 @@ package struct BuildPreparation: Sendable {
       projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
       buildDirectory: instance.buildDirectory(lease: lease), fabrik: ServerStarter.thisProgram,
       host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory),
-      execLibrary: execLibrary)
+      execLibrary: execLibrary, workingDirectory: workingDirectory)
     return BuildEnvironment(
       context: context, configuration: configuration, links: LinkDirectory(root: paths.data.appending("links")))
   }

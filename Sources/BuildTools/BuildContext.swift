@@ -10,6 +10,8 @@ package struct BuildContext: Sendable {
   package let endpoints: CacheEndpoints
   /// The top of the source tree: paths below it differ from one checkout to the next. nil when there is none.
   package let projectRoot: FilePath?
+  /// Where the command runs; nil when that cannot be known.
+  package let workingDirectory: FilePath?
   /// A private directory that can be written, whatever the state of the home directory.
   package let scratch: FilePath
   /// A directory of this build alone, made when a file is put there; it goes with the build.
@@ -23,8 +25,10 @@ package struct BuildContext: Sendable {
 
   package init(
     command: [String], environment: Environment, endpoints: CacheEndpoints, projectRoot: FilePath?, scratch: FilePath,
-    buildDirectory: FilePath, fabrik: FilePath, host: any ToolHost, execLibrary: FilePath? = nil
+    buildDirectory: FilePath, fabrik: FilePath, host: any ToolHost, execLibrary: FilePath? = nil,
+    workingDirectory: FilePath? = nil
   ) {
+    self.workingDirectory = workingDirectory
     self.command = command
     self.environment = environment
     self.endpoints = endpoints

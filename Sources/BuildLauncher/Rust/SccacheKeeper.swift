@@ -34,6 +34,8 @@ struct SccacheKeeper: ~Copyable {
   static func run(arguments: [[UInt8]], environment: Environment) -> Never {
     guard let build = arguments.first.flatMap({ RustBuild(file: FilePath(bytes: $0)) }) else { exit(1) }
     signal(SIGPIPE, SIG_IGN)
+    // Whoever started this process led its session until now.
+    setsid()
     guard let keeper = SccacheKeeper(build: build, environment: environment) else {
       build.markAsOver()
       endGroup()
