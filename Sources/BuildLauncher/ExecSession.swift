@@ -238,7 +238,7 @@ package struct ExecSession {
   /// A build that worked for a while without a question to the cache deserves a hint; a build with nothing to do does
   /// not.
   private func hintAtSilence(_ build: BuildEnvironment, _ statistics: LeaseStatistics) {
-    for (tool, wiring) in build.wirings where wiring.state == .wired {
+    for (tool, wiring) in build.wirings where wiring.state == .wired && !wiring.silenceHint.isEmpty {
       guard !tool.namespaces.contains(where: { statistics.tools[$0] != nil }) else { continue }
       if fabrik_children_cpu_microseconds() >= Self.noticeableWork, tool.isDriven(by: commandName) {
         say(wiring.silenceHint)

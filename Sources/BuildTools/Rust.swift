@@ -17,7 +17,7 @@ package enum Rust: BuildTool {
   package static func isDriven(by command: String) -> Bool { drivers.contains(command) }
 
   private static let drivers: Set<String> = [
-    "cargo", "cross", "maturin", "wasm-pack", "trunk", "dx", "just", "cargo-nextest", "cargo-build", "cargo-tauri",
+    "cargo", "cross", "maturin", "wasm-pack", "cargo-nextest", "cargo-tauri",
   ]
 
   package static func wire(_ context: BuildContext) -> Wiring {
@@ -58,10 +58,6 @@ package enum Rust: BuildTool {
     wiring.variables = [.init(variable, file.string)]
     wiring.links = .init(target: context.fabrik, names: [shim], variable: "RUSTC_WRAPPER")
     turnOffIncremental(context, files, &wiring)
-    wiring.silenceHint = """
-      rustc asked for no cached results; \
-      only libraries compiled without incremental compilation are, such as dependencies from a registry
-      """
     return wiring
   }
 
@@ -80,6 +76,11 @@ package enum Rust: BuildTool {
       wiring.kept.append("incremental compilation, set in \(file)")
     } else {
       wiring.variables.append(.init("CARGO_INCREMENTAL", "0"))
+      // A developer's usual build compiles incrementally, and has nothing to ask for.
+      wiring.silenceHint = """
+        rustc asked for no cached results; only libraries are cached that are compiled without incremental compilation, \
+        and not in a container
+        """
     }
   }
 

@@ -61,7 +61,7 @@ package struct Wiring: Sendable, Equatable {
   package var files: [File] = []
   /// What was not touched because the user has set it, for `-v`.
   package var kept: [String] = []
-  /// What to say when the tool was wired and yet never asked.
+  /// What to say when the tool was wired and yet never asked; nothing where that is usual.
   package var silenceHint = ""
 
   package init() {}

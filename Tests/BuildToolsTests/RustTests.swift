@@ -103,6 +103,8 @@ struct RustTests {
     #expect(Rust.wire(Self.host().context()).value("CARGO_INCREMENTAL") == nil)
     #expect(Rust.wire(Self.host().context(["CI": "false"])).value("CARGO_INCREMENTAL") == nil)
     #expect(Rust.wire(Self.host().context(["CI": "true"])).value("CARGO_INCREMENTAL") == "0")
+    // Nobody is to wonder at an incremental build that asks for nothing.
+    #expect(Rust.wire(Self.host().context()).silenceHint.isEmpty)
   }
 
   @Test("incremental compilation stays as the user has set it")
