@@ -192,7 +192,8 @@ class FailureTests(RustScenario):
             [fabrik.program, "exec", "--", *CARGO], environment=fabrik.environment, directory=directory)
         build = Running(command)
         self.addCleanup(build.stop)
-        eventually((gate / "started").exists, f"the crate's turn\n{build.output}")
+        started = gate / "started"
+        eventually(lambda: started.exists() and started.read_text(), f"the crate's turn\n{build.output}")
         return fabrik, build, gate
 
     def compilers(self, gate):
@@ -230,6 +231,16 @@ class FailureTests(RustScenario):
         self.assert_builds(fabrik, build, gate)
         # What was under way went on.
         self.assertEqual(len((gate / "started").read_text().split()), 1)
+
+    def test_the_server_hangs(self):
+        fabrik, build, gate = self.gated()
+        fabrik.signal(signal.SIGSTOP)
+        try:
+            # sccache itself would wait a minute for each of the crates that follow.
+            eventually(lambda: not self.daemons(fabrik), "the daemon's end", patience=30)
+            self.assert_builds(fabrik, build, gate)
+        finally:
+            fabrik.signal(signal.SIGCONT)
 
     def test_an_interrupted_build_leaves_no_compiler(self):
         fabrik, build, gate = self.gated()

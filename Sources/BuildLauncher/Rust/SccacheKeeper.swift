@@ -23,6 +23,9 @@ struct SccacheKeeper: ~Copyable {
   private let daemon: pid_t
 
   /// A server that was started with the build is up after a few milliseconds, unless the machine is very busy.
+  /// Milliseconds. sccache waits a minute for each answer of a server that hangs; one that does not answer its keeper for
+  /// twice this long does.
+  private static let askInterval: CInt = 4000
   private static let serverPatience = Duration.seconds(5)
   private static let startPatience = Duration.seconds(8)
   /// When the build is over, for entries that are on their way to the server.
@@ -36,11 +39,13 @@ struct SccacheKeeper: ~Copyable {
     signal(SIGPIPE, SIG_IGN)
     // Whoever started this process led its session until now.
     setsid()
-    guard let keeper = SccacheKeeper(build: build, environment: environment) else {
+    guard var keeper = SccacheKeeper(build: build, environment: environment) else {
       build.markAsOver()
       endGroup()
     }
     keeper.keep()
+    // What is left are compilers whose daemon is gone, and which their callers run again.
+    endGroup()
   }
 
   /// Starts the daemon; nil when the server does not answer, for without it the daemon fails.
@@ -75,19 +80,51 @@ struct SccacheKeeper: ~Copyable {
     return error == 0 ? process : nil
   }
 
-  private consuming func keep() -> Never {
+  /// Returns when all that can be waited for is over.
+  private mutating func keep() {
     guard let connection = connect() else {
       build.markAsOver()
-      Self.endGroup()
+      return
     }
-    var requests = [control.descriptor, connection].map { pollfd(fd: $0.rawValue, events: Int16(POLLIN), revents: 0) }
-    while poll(&requests, 2, -1) < 0, errno == EINTR {}
+    let event = watch(connection)
     // From here on compilers run by themselves; those that are in the daemon's hands are another matter.
     build.markAsOver()
     try? connection.close()
-    if requests[0].revents != 0 { finish() }
-    // What is left are compilers whose daemon is gone, and which their callers run again.
-    Self.endGroup()
+    switch event {
+    case .buildOver: finish(within: Self.endPatience, killingCompilers: true)
+    case .serverGone: finish(within: Self.finishPatience, killingCompilers: false)
+    // What the daemon waits for does not come: its clients go on by themselves when it is gone.
+    case .serverSilent, .daemonGone: break
+    }
+  }
+
+  private enum Event {
+    case buildOver, serverGone, serverSilent, daemonGone
+  }
+
+  /// Returns when the daemon is to end, or has.
+  private mutating func watch(_ daemon: FileDescriptor) -> Event {
+    var isAsked = false
+    while true {
+      var requests = [control.descriptor, daemon].map { pollfd(fd: $0.rawValue, events: Int16(POLLIN), revents: 0) }
+      let count = poll(&requests, 2, Self.askInterval)
+      if count < 0 { continue }
+      if count == 0 {
+        if isAsked { return .serverSilent }
+        control.send(.init(ControlMessage.status))
+        isAsked = true
+        continue
+      }
+      if requests[1].revents != 0 { return .daemonGone }
+      switch control.receive(within: .zero)?.verb {
+      case ControlMessage.end: return .buildOver
+      case ControlMessage.status:
+        isAsked = false
+        // It may have come in one piece with the answer.
+        if control.receive(within: .zero)?.verb == ControlMessage.end { return .buildOver }
+      default: return .serverGone
+      }
+    }
   }
 
   /// A connection that lasts as long as the daemon; nil when it does not come up.
@@ -100,15 +137,13 @@ struct SccacheKeeper: ~Copyable {
     return nil
   }
 
-  /// Has the daemon end: after what it is storing, and, when the server is gone but the build goes on, also after what it
-  /// is compiling.
-  private consuming func finish() {
-    let isBuildOver = control.receive(within: .zero)?.verb == ControlMessage.end
+  /// Has the daemon end after what it is storing, and what it is compiling unless that is killed.
+  private func finish(within patience: Duration, killingCompilers isBuildOver: Bool) {
     // Who finds no socket starts a daemon, or a server of his own; nobody new is to find this one.
     try? FileSystem.rename(build.socket, to: build.hiddenSocket)
     if isBuildOver { killCompilers() }
     let client = build.clientEnvironment(environment, socket: build.hiddenSocket)
-    let deadline = ContinuousClock.now + (isBuildOver ? Self.endPatience : Self.finishPatience)
+    let deadline = ContinuousClock.now + patience
     guard let stopper = Self.start(["--stop-server"], of: build, in: client) else { return }
     for process in [stopper, daemon] {
       while !hasEnded(process), ContinuousClock.now < deadline { usleep(1000) }
