@@ -32,11 +32,15 @@ package struct BuildEnvironment {
       wirings.append((tool, wiring))
       guard wiring.state == .wired else { continue }
       // A tool whose files are missing would fail; one that is not told of them only asks nobody.
-      guard wiring.files.allSatisfy(Self.write) else {
+      let overlays = wiring.overlays.map {
+        (variable: $0.variable, path: links.path(for: $0, scratch: context.scratch))
+      }
+      guard wiring.files.allSatisfy(Self.write), overlays.allSatisfy({ $0.path != nil }) else {
         wirings[wirings.count - 1].wiring = .unavailable("\(tool.name) is not cached: its files cannot be written")
         continue
       }
-      for variable in wiring.variables { inject(variable.name, variable.value) }
+      let paths = overlays.map { Wiring.Variable($0.variable, $0.path?.string) }
+      for variable in paths + wiring.variables { inject(variable.name, variable.value) }
       if let wanted = wiring.links, let directory = Self.directory(for: wanted, in: links, or: context.scratch) {
         if let variable = wanted.variable, let name = wanted.names.first {
           inject(variable, directory.appending(name).string)
@@ -76,7 +80,8 @@ package struct BuildEnvironment {
   private static func write(_ file: Wiring.File) -> Bool {
     do {
       try FileSystem.makeDirectories(file.path.removingLastComponent(), permissions: 0o700)
-      try SmallFile.replace(file.path, with: file.text)
+      // What is the same in all builds keeps its date.
+      if SmallFile.read(file.path) != file.text { try SmallFile.replace(file.path, with: file.text) }
       return true
     } catch {
       return false

@@ -6,8 +6,8 @@ package enum ProjectRoot {
   private static let repositoryMarks = [".fabrik.toml", ".git", ".hg", ".jj", ".svn"]
   private static let buildFiles = [
     "CMakeLists.txt", "configure", "configure.ac", "meson.build", "Makefile", "makefile", "GNUmakefile", "Cargo.toml",
-    "Package.swift", "go.mod", "MODULE.bazel", "WORKSPACE", "build.gradle", "settings.gradle", "CMakeCache.txt",
-    "build.ninja",
+    "Package.swift", "go.mod", "MODULE.bazel", "WORKSPACE", "WORKSPACE.bazel",
+    "build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts", "CMakeCache.txt", "build.ninja",
   ]
 
   /// The nearest directory at or above `directory` that is a repository or has a `.fabrik.toml`. Without one, the

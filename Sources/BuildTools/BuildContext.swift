@@ -68,6 +68,9 @@ package struct CacheEndpoints: Sendable, Equatable {
     self.httpToken = httpToken
   }
 
+  /// For what outlives a build, which is then taken for the likely one's: the token without the lease.
+  var lastingToken: String { String(httpToken.prefix { $0 != "." }) }
+
   /// What a tool that takes an address gets: the front end, and the root of the tool's dialect.
   func address(_ root: String) -> String { "http://127.0.0.1:\(httpPort)\(root)" }
 }

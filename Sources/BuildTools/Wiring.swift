@@ -38,6 +38,24 @@ package struct Wiring: Sendable, Equatable {
     }
   }
 
+  /// A directory that leads to all that is in another one, and has more.
+  package struct Overlay: Sendable, Equatable {
+    /// Is set to its path.
+    package let variable: String
+    package let original: FilePath
+    /// Made in the original when they are missing, so that what is written there is not lost.
+    package let directories: [String]
+    /// With paths relative to the overlay, in directories of which everything else is the original's.
+    package let additions: [File]
+
+    package init(variable: String, original: FilePath, directories: [String], additions: [File]) {
+      self.variable = variable
+      self.original = original
+      self.directories = directories
+      self.additions = additions
+    }
+  }
+
   /// Whether the tool will ask Fabrik.
   package enum State: Sendable, Equatable {
     case wired
@@ -59,6 +77,7 @@ package struct Wiring: Sendable, Equatable {
   /// Inserted between COMMAND and its arguments: where the tool takes what it needs from nowhere else.
   package var arguments: [String] = []
   package var files: [File] = []
+  package var overlays: [Overlay] = []
   /// What was not touched because the user has set it, for `-v`.
   package var kept: [String] = []
   /// What to say when the tool was wired and yet never asked; nothing where that is usual.

@@ -22,7 +22,8 @@ extension HTTPDialect {
 /// All dialects. Adding one touches its own file and this list.
 package enum HTTPDialects {
   package static let all: [any HTTPDialect.Type] = [
-    CCacheProtocol.self, TurborepoProtocol.self, NxProtocol.self, VcpkgProtocol.self, SccacheProtocol.self,
+    CCacheProtocol.self, SccacheProtocol.self, GradleProtocol.self, TurborepoProtocol.self, NxProtocol.self,
+    VcpkgProtocol.self,
   ]
 
   /// The dialect of a request's target, and what of the target it has to look at.
