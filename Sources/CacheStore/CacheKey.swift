@@ -14,6 +14,22 @@ package struct CacheKey: Sendable, Hashable {
     self.bytes = Array(bytes)
   }
 
+  /// Namespaces of blobs under their own SHA-256.
+  private static let contentAddressed: Set<String> = ["bazel-cas"]
+
+  /// Whether the key says itself which body it stands for.
+  package var isContentAddressed: Bool { Self.contentAddressed.contains(namespace) }
+
+  /// The digest of the only body that the key can stand for; nil when it is none of its own content, or malformed.
+  package var contentDigest: Digest? {
+    isContentAddressed && bytes.count == Digest.length ? Digest(bytes: bytes) : nil
+  }
+
+  /// Whether a body with this digest may be the key's. To be asked wherever one comes from.
+  package func admits(_ digest: Digest) -> Bool {
+    !isContentAddressed || bytes == digest.bytes
+  }
+
   private static func isNamespace(_ text: some Collection<UInt8>) -> Bool {
     (1...32).contains(text.count)
       && text.allSatisfy {

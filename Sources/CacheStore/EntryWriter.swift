@@ -24,7 +24,7 @@ package final class EntryWriter {
     case stored(bytes: UInt64)
     /// There was an entry already, and the mode was ``Mode/keepFirst``.
     case alreadyThere
-    /// The body is not the one that was announced.
+    /// The body is not the one that was announced, or not the one that the key stands for.
     case mismatch
     case notStored(reason: String)
   }
@@ -127,6 +127,7 @@ package final class EntryWriter {
     if let failure { return .notStored(reason: failure) }
     guard let digest = digest.finish() else { return .notStored(reason: "no digest") }
     if let expected, expected != digest { return .mismatch }
+    guard key.admits(digest) else { return .mismatch }
     var record = EntryRecord(
       key: key, scope: store.scope, digest: digest, size: size, checksum: checksum.value,
       created: store.now(), duration: duration, origin: origin, inlineBody: nil)

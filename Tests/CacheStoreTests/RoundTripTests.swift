@@ -22,6 +22,29 @@ struct RoundTripTests {
     }
   }
 
+  @Test("a key that stands for its own content takes no other", arguments: [0, 5, 100_000])
+  func contentAddressed(size: Int) throws {
+    try withTemporaryDirectory { directory in
+      let store = try CacheStore(directory: directory)
+      let body = [UInt8](repeating: 1, count: size)
+      let digest = SHA256Digest.digest(of: body)
+      let key = try #require(CacheKey(namespace: "bazel-cas", bytes: digest.bytes))
+      #expect(key.contentDigest == digest && key.admits(digest))
+      let wrong = body + [2]
+      #expect(store.put(key, wrong) == .mismatch)
+      wrong.withUnsafeBytes {
+        store.keep($0, under: key, digest: SHA256Digest.digest(of: wrong), duration: nil, origin: "elsewhere")
+      }
+      #expect(store.lookup(key) == nil)
+      #expect(store.put(key, body) == .stored(bytes: UInt64(size)))
+      #expect(store.body(key) == body)
+      // One that could be the key of nothing.
+      let short = try #require(CacheKey(namespace: "bazel-cas", bytes: digest.bytes.dropLast()))
+      #expect(short.contentDigest == nil && store.put(short, body) == .mismatch)
+      #expect(CacheKey(test: 1).contentDigest == nil && CacheKey(test: 1).admits(digest))
+    }
+  }
+
   @Test("a key is said to be there without being looked up, also one that a lookup would take into the scope")
   func seemsToHold() throws {
     try withTemporaryDirectory { directory in

@@ -90,7 +90,9 @@ final class EntryFetch: AnswerConsumer {
       lookup.failed(self)
       return false
     }
-    guard let bytes = head["fabrik-digest"].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length else {
+    guard let bytes = head["fabrik-digest"].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length,
+      lookup.key.admits(Digest(bytes: bytes))
+    else {
       over(.rejected)
       lookup.ban(link)
       lookup.failed(self)

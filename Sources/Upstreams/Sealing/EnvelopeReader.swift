@@ -51,6 +51,7 @@ final class EnvelopeReader {
     try fill(to: length, from: &rest)
     guard head.count == length else { return }
     let envelope = try Envelope(head: head, of: key, sealingKey: sealingKey)
+    guard key.admits(envelope.digest) else { throw .wrongBody }
     self.envelope = envelope
     if envelope.size > UInt64(bodyLimit) {
       writer = store.makeWriter(key: key, digest: OpenSSLDigest())

@@ -205,6 +205,26 @@ extension RealNetwork {
       }
     }
 
+    @Test(
+      "takes nothing whose digest is not the key's, where a key stands for its own content", arguments: [3, 100_000])
+    func wrongContent(size: Int) async throws {
+      let (right, wrong) = ([UInt8](repeating: 65, count: size), [UInt8](repeating: 66, count: size))
+      let digests = [right, wrong].map { SHA256Digest.digest(of: $0) }
+      let key = try #require(CacheKey(namespace: "bazel-cas", bytes: digests[0].bytes))
+      try await withPeers(1) { asker, peers in
+        peers[0].hold(key, right)
+        #expect(try await asker.await(1, holding: key))
+        peers[0].meddler.follow {
+          .send(
+            $0.replacing("\(digests[0])", by: "\(digests[1])").replacing(
+              String(repeating: "A", count: min(size, 1000)), by: String(repeating: "B", count: min(size, 1000))))
+        }
+        let peer = try await asker.fetch(key)
+        #expect(peer == nil && asker.store.lookup(key) == nil)
+        #expect(!asker.layer.mayHold(key))
+      }
+    }
+
     @Test("survives an answer without a digest")
     func withoutDigest() async throws {
       try await withPeers(2) { asker, peers in

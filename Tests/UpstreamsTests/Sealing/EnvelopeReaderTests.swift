@@ -23,10 +23,12 @@ struct EnvelopeReaderTests {
   }
 
   /// Has a store take an object in pieces.
-  private func take(_ pieces: [ArraySlice<UInt8>], sealingKey: [UInt8]? = Self.sealingKey) throws -> Result {
+  private func take(
+    _ pieces: [ArraySlice<UInt8>], sealingKey: [UInt8]? = Self.sealingKey, key: CacheKey = Self.key
+  ) throws -> Result {
     try withTemporaryDirectory { directory in
       let store = try CacheStore(directory: directory, maxSize: 100_000_000)
-      let reader = EnvelopeReader(key: Self.key, sealingKey: sealingKey, store: store, bodyLimit: Self.bodyLimit)
+      let reader = EnvelopeReader(key: key, sealingKey: sealingKey, store: store, bodyLimit: Self.bodyLimit)
       var result = Result()
       do {
         for piece in pieces { try Array(piece).withUnsafeBytes { bytes throws in try reader.take(bytes) } }
@@ -37,13 +39,23 @@ struct EnvelopeReaderTests {
       } catch {
         result.flaw = error as? Envelope.Flaw
       }
-      result.stored = store.body(Self.key)
+      result.stored = store.body(key)
       return result
     }
   }
 
   private func object(_ body: [UInt8], of announced: [UInt8]? = nil, key: CacheKey = Self.key) throws -> [UInt8] {
     try FakeObject(key: key, body: announced ?? body, duration: 77).head(sealingKey: Self.sealingKey) + body
+  }
+
+  @Test(arguments: [10, 5000])
+  func `a key that stands for its own content takes no other`(size: Int) throws {
+    let body = [UInt8](repeating: 1, count: size)
+    let key = try #require(CacheKey(namespace: "bazel-cas", bytes: SHA256Digest.digest(of: body).bytes))
+    let right = try take([object(body, key: key)[...]], key: key)
+    #expect(right.flaw == nil && right.isTaken)
+    let wrong = try take([object(body + [2], key: key)[...]], key: key)
+    #expect(wrong.flaw == .wrongBody && wrong.stored == nil)
   }
 
   @Test(arguments: [0, 1, 999, 1000, 1001, 5000, 300_000])
