@@ -97,6 +97,7 @@ final class HTTPHandler: ChannelInboundHandler {
     let request = HTTPCacheRequest(method: head.method.rawValue, target: target) { head.headers.first(name: $0) }
     switch dialect.meaning(of: request) {
     case .get(let key, let note): get(key, note: note, dialect, account, context)
+    case .getWhole(let key): getWhole(key, dialect, account, context)
     case .exists(let key, let note): exists(key, note: note, dialect, account, context)
     case .put(let key, let terms):
       if head.headers["expect"].contains(where: { $0.lowercased() == "100-continue" }) {
@@ -137,6 +138,20 @@ final class HTTPHandler: ChannelInboundHandler {
     server.cache.bring(note, for: account, on: context.eventLoop).whenComplete { _ in
       let (handler, context) = this.value
       handler.send(key, note: handler.server.cache.smallBody(note), dialect, account, context)
+    }
+  }
+
+  private func getWhole(
+    _ key: CacheKey, _ dialect: any HTTPDialect.Type, _ account: StatisticsAccount, _ context: ChannelHandlerContext
+  ) {
+    pause()
+    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    ActionCheck.isWhole(key, in: server.cache, for: account, on: context.eventLoop).whenSuccess { isWhole in
+      let (handler, context) = this.value
+      if isWhole { return handler.send(key, note: nil, dialect, account, context) }
+      _ = handler.server.cache.finishLookup(key, fetched: nil, for: account)
+      handler.server.misses.missed(key)
+      handler.finish(.notFound, context)
     }
   }
 

@@ -252,6 +252,7 @@ package final class LayeredCache: Sendable {
     guard let fetch = fetch(key, for: account, on: loop) else { return loop.makeSucceededFuture(false) }
     return fetch.flatMap { fetched in
       guard let fetched else { return loop.makeSucceededFuture(false) }
+      account.noteSource(of: key, fetched)
       let stored = fetched.stored ?? loop.makeSucceededVoidFuture()
       return stored.hop(to: loop).map { self.contains(key) }
     }
@@ -260,6 +261,18 @@ package final class LayeredCache: Sendable {
   /// The body of an entry of the local store that is small enough to lie in the entry's own file; nil when there is none.
   package func smallBody(_ key: CacheKey) -> [UInt8]? {
     local.lookup(key)?.inlineBody
+  }
+
+  /// The body of an entry of the local store; nil when there is none, or it is larger than `limit` bytes.
+  package func body(of key: CacheKey, limit: Int) -> [UInt8]? {
+    guard let entry = local.lookup(key), entry.size <= UInt64(limit) else { return nil }
+    if let body = entry.inlineBody { return body }
+    var isSound = true
+    let body = [UInt8](unsafeUninitializedCapacity: Int(entry.size)) { space, count in
+      isSound = entry.readAll(into: UnsafeMutableRawBufferPointer(space))
+      count = isSound ? space.count : 0
+    }
+    return isSound ? body : nil
   }
 
   /// The size in bytes of an entry of the local store, and the milliseconds it took to make; nil when there is none.

@@ -29,10 +29,23 @@ package final class StatisticsAccount: Sendable {
   package let excluded: Set<CacheLayerName>
   /// nil: not wanted.
   private let journal: Mutex<BuildJournal?>
-  /// What was fetched ahead and not asked for yet. Most builds have none: the count saves them the lock.
-  private let prefetched = Mutex<[CacheKey: FetchedEntry]>([:])
+  /// What was fetched and not asked for yet. Most builds have none: the count saves them the lock.
+  private let prefetched = Mutex<[CacheKey: Source]>([:])
   private let prefetchedCount = Atomic<Int>(0)
   private let log = Mutex(LookupLog())
+
+  /// Where an entry came from before it was asked for.
+  private struct Source {
+    let entry: FetchedEntry
+    /// Whether it was fetched for the future, and not because of what a tool had asked for.
+    let isAhead: Bool
+
+    /// Without the body, which would be kept as long as the build takes.
+    init(_ fetched: FetchedEntry, isAhead: Bool) {
+      entry = FetchedEntry(layer: fetched.layer, peer: fetched.peer, size: fetched.size, duration: fetched.duration)
+      self.isAhead = isAhead
+    }
+  }
 
   /// - Parameter keepsJournal: whether the keys of this build are kept, for the next one's plan.
   package init(excluding excluded: Set<CacheLayerName> = [], keepsJournal: Bool = false) {
@@ -51,9 +64,15 @@ package final class StatisticsAccount: Sendable {
       $0.prefetched.entries += 1
       $0.prefetched.bytes += Int64(fetched.size)
     }
-    // Without its body, which would be kept as long as the build takes.
-    let source = FetchedEntry(
-      layer: fetched.layer, peer: fetched.peer, size: fetched.size, duration: fetched.duration)
+    keep(Source(fetched, isAhead: true), for: key)
+  }
+
+  /// Keeps in mind where an entry came from that was fetched because of another one, until a tool asks for it.
+  func noteSource(of key: CacheKey, _ fetched: FetchedEntry) {
+    keep(Source(fetched, isAhead: false), for: key)
+  }
+
+  private func keep(_ source: Source, for key: CacheKey) {
     prefetched.withLock { prefetched in
       prefetched[key] = source
       prefetchedCount.store(prefetched.count, ordering: .releasing)
@@ -68,8 +87,8 @@ package final class StatisticsAccount: Sendable {
       defer { prefetchedCount.store(prefetched.count, ordering: .releasing) }
       return prefetched.removeValue(forKey: key)
     }
-    if source != nil { statistics.withLock { $0.prefetched.used += 1 } }
-    return source
+    if source?.isAhead == true { statistics.withLock { $0.prefetched.used += 1 } }
+    return source?.entry
   }
 
   // MARK: - Waiting

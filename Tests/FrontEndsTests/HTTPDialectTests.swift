@@ -6,9 +6,14 @@ import Testing
 struct HTTPDialectTests {
   private static let sha = String(repeating: "0f", count: 32)
   /// A request for an entry, in each dialect that has plain keys.
-  private static let targets = ["/turbo/v8/artifacts/12ab34cd56ef7890", "/nx/v1/cache/1234567890", "/vcpkg/\(sha)"]
+  private static let targets = [
+    "/turbo/v8/artifacts/12ab34cd56ef7890", "/nx/v1/cache/1234567890", "/vcpkg/\(sha)", "/gradle/\(sha.prefix(32))",
+    "/bazel/cas/\(sha)",
+  ]
 
-  @Test("a name is a key of the tool's namespace", arguments: zip(targets, ["turbo", "nx", "vcpkg"]))
+  @Test(
+    "a name is a key of the tool's namespace",
+    arguments: zip(targets, ["turbo", "nx", "vcpkg", "gradle", "bazel-cas"]))
   func keys(target: String, namespace: String) throws {
     #expect(try #require(HTTPAsked.key(target)).namespace == namespace)
     #expect(HTTPAsked.key("\(target)?teamId=team_1&slug=fabrik") == HTTPAsked.key(target))
@@ -33,11 +38,43 @@ struct HTTPDialectTests {
       "/turbo/v8/artifacts/", "/turbo/v8/artifacts/a/b", "/turbo/v8/artifacts/a.b", "/turbo/v8/artifactsabc",
       "/turbo/v9/artifacts/abc", "/nx/v1/cache/", "/nx/v1/cache/../x", "/nx/v1/cache/%2e", "/nx/v2/cache/1",
       "/nx/v1/cache/" + String(repeating: "a", count: 129), "/vcpkg/", "/vcpkg/\(sha)0", "/vcpkg/\(sha.uppercased())",
-      "/vcpkg/x\(sha.dropFirst())",
+      "/vcpkg/x\(sha.dropFirst())", "/bazel/ac/", "/bazel/ac/\(sha)0", "/bazel/cas/\(sha.dropFirst(2))",
+      "/bazel/cas/\(sha)/x", "/bazel/\(sha)", "/bazel/cas/blake3/\(sha)",
     ])
   func noKeys(target: String) {
     #expect(HTTPAsked.meaning("GET", target) == .reply(.notFound))
     #expect(HTTPAsked.meaning("PUT", target) == .reply(.notAllowed))
+  }
+
+  @Test(
+    "Gradle would do without its cache after any other answer",
+    arguments: ["/gradle/", "/gradle/abc", "/gradle/\(sha)\(sha)ab", "/gradle/" + String(repeating: "x", count: 32)])
+  func gradle(target: String) {
+    #expect(HTTPAsked.meaning("GET", target) == .reply(.notFound))
+    #expect(HTTPAsked.meaning("PUT", target) == .reply(.ok))
+  }
+
+  @Test("a result of Bazel's counts only as a whole, and may change")
+  func bazelResults() throws {
+    let key = try #require(CacheKey(namespace: "bazel-ac", bytes: [UInt8](repeating: 15, count: 32)))
+    #expect(HTTPAsked.meaning("GET", "/bazel/ac/\(Self.sha)") == .getWhole(key))
+    guard case .put(key, let terms)? = HTTPAsked.meaning("PUT", "/bazel/ac/\(Self.sha)") else {
+      Issue.record("no key")
+      return
+    }
+    #expect(terms.mode == .replace && terms.expected == nil)
+  }
+
+  @Test("a file of Bazel's is the one with its digest, and the empty one is always there")
+  func bazelFiles() {
+    guard case .put(_, let terms)? = HTTPAsked.meaning("PUT", "/bazel/cas/\(Self.sha)") else {
+      Issue.record("no key")
+      return
+    }
+    #expect(terms.expected == Digest(bytes: [UInt8](repeating: 15, count: 32)))
+    for method in ["GET", "HEAD"] {
+      #expect(HTTPAsked.meaning(method, "/bazel/cas/\(BazelProtocol.emptyFile)") == .reply(.ok))
+    }
   }
 
   @Test(

@@ -104,6 +104,24 @@ struct OtherLayersTests {
     #expect(!account.admits(.peers))
   }
 
+  @Test("what was brought because of another entry is a hit of the layer it came from, the first time")
+  func brought() throws {
+    let layer = FakeLayer(.regional, [key: [1, 2, 3]])
+    try withCache(layer) { cache in
+      let account = StatisticsAccount()
+      let isThere = try cache.bring(key, for: account, on: loop).wait()
+      #expect(isThere && cache.body(of: key, limit: 3) == [1, 2, 3] && cache.body(of: key, limit: 2) == nil)
+      #expect(account.current.lookups == 0)
+      for expected in [CacheLayerName.regional, .local] {
+        let before = account.current.hits[expected] ?? 0
+        let source = account.takePrefetched(key)
+        #expect(cache.lookup(key, from: source, for: account) != nil)
+        #expect(account.current.hits[expected] == before + 1)
+      }
+      #expect(account.current.prefetched.used == 0)
+    }
+  }
+
   @Test("waits for a layer that is finding out what it holds, then asks or not")
   func settling() throws {
     for holds in [true, false] {

@@ -22,8 +22,8 @@ extension HTTPDialect {
 /// All dialects. Adding one touches its own file and this list.
 package enum HTTPDialects {
   package static let all: [any HTTPDialect.Type] = [
-    CCacheProtocol.self, SccacheProtocol.self, GradleProtocol.self, TurborepoProtocol.self, NxProtocol.self,
-    VcpkgProtocol.self,
+    CCacheProtocol.self, SccacheProtocol.self, BazelProtocol.self, GradleProtocol.self, TurborepoProtocol.self,
+    NxProtocol.self, VcpkgProtocol.self,
   ]
 
   /// The dialect of a request's target, and what of the target it has to look at.
@@ -59,6 +59,8 @@ package struct HTTPCacheRequest {
   package enum Meaning: Sendable, Equatable {
     /// The body of an entry. `note` is a small entry beside it, which ``HTTPBodyFacts`` is to hold.
     case get(CacheKey, note: CacheKey? = nil)
+    /// The body of an entry that names others, and is worth nothing without them.
+    case getWhole(CacheKey)
     case exists(CacheKey, note: CacheKey? = nil)
     case put(CacheKey, HTTPPutTerms)
     case remove(CacheKey)
