@@ -16,7 +16,7 @@ enum SCCacheShim {
     {
       exit(1)
     }
-    ToolShim.executeProgram(arguments: arguments, environment: environment)
+    ShimCall(arguments: arguments, environment: environment).run()
   }
 
   /// Whether these words call Meson, and none of its files of settings names sccache.

@@ -8,10 +8,10 @@ package struct BuildContext: Sendable {
   /// As the user's shell gave it.
   package let environment: Environment
   package let endpoints: CacheEndpoints
+  /// Where the command runs; the root when that cannot be known.
+  package let workingDirectory: FilePath
   /// The top of the source tree: paths below it differ from one checkout to the next. nil when there is none.
   package let projectRoot: FilePath?
-  /// Where the command runs; nil when that cannot be known.
-  package let workingDirectory: FilePath?
   /// A private directory that can be written, whatever the state of the home directory.
   package let scratch: FilePath
   /// A directory of this build alone, made when a file is put there; it goes with the build.
@@ -26,7 +26,7 @@ package struct BuildContext: Sendable {
   package init(
     command: [String], environment: Environment, endpoints: CacheEndpoints, projectRoot: FilePath?, scratch: FilePath,
     buildDirectory: FilePath, fabrik: FilePath, host: any ToolHost, execLibrary: FilePath? = nil,
-    workingDirectory: FilePath? = nil
+    workingDirectory: FilePath = "/"
   ) {
     self.workingDirectory = workingDirectory
     self.command = command

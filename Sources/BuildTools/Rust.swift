@@ -87,7 +87,7 @@ package enum Rust: BuildTool {
   /// Cargo's configuration files that may be there: those of the directories above, and the user's.
   private static func configurationFiles(_ context: BuildContext) -> [FilePath] {
     var directories: [FilePath] = []
-    for start in [context.workingDirectory, context.projectRoot].compactMap(\.self) {
+    for start in [context.workingDirectory] + [context.projectRoot].compactMap(\.self) {
       directories += sequence(first: start) { $0.removingLastComponent() == $0 ? nil : $0.removingLastComponent() }
         .map { $0.appending(".cargo") }
     }
