@@ -73,7 +73,7 @@ package struct BuildEnvironment {
   }
 
   private mutating func inject(_ name: String, _ value: String?) {
-    environment[name] = value
+    Session.inject(name, value, into: &environment)
     injected.append((name, value))
   }
 

@@ -18,6 +18,17 @@ struct Session {
   /// preloaded libraries.
   static let injectedVariable = "FABRIK_INJECTED"
 
+  /// Before the name of a variable that had a value of the user's, which Fabrik has added to.
+  private static let originalPrefix = "FABRIK_ORIGINAL_"
+
+  /// Sets a variable of a build, and keeps what it was.
+  static func inject(_ variable: String, _ value: String?, into environment: inout Environment) {
+    if let original = environment.bytes(variable) {
+      environment.setBytes(originalPrefix + variable, Array(original))
+    }
+    environment[variable] = value
+  }
+
   /// Whether this process is part of a build that a running `fabrik exec` has set up.
   static func isNested(environment: Environment, processes: any ProcessTable) -> Bool {
     guard let launcher = environment[variable].flatMap({ pid_t($0) }) else { return false }
@@ -27,7 +38,10 @@ struct Session {
   /// Removes what an earlier session left.
   static func clean(_ environment: inout Environment) {
     guard let injected = environment[injectedVariable]?.split(separator: ":") else { return }
-    for name in injected where !name.hasPrefix("/") { environment[String(name)] = nil }
+    for name in injected.map(String.init) where !name.hasPrefix("/") {
+      environment.setBytes(name, environment.bytes(originalPrefix + name).map(Array.init))
+      environment[originalPrefix + name] = nil
+    }
     let paths = paths(of: environment)
     environment[injectedVariable] = nil
     environment[variable] = nil
