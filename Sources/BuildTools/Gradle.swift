@@ -72,8 +72,11 @@ package enum Gradle: BuildTool {
     guard isGradleProject || (context.host.exists(home) && context.host.find("gradle") != nil) else {
       return .leftAlone("there is nothing for Gradle to build")
     }
-    if context.isSet("GRADLE_USER_HOME"), !context.host.exists(home) {
-      return .leftAlone("GRADLE_USER_HOME is not there")
+    if context.isSet("GRADLE_USER_HOME") {
+      guard context.host.exists(home) else { return .leftAlone("GRADLE_USER_HOME is not there") }
+    } else if context.environment.absolutePath("HOME") != home.removingLastComponent() {
+      // Somebody keeps this build away from the user's home, and does not know that Java does not.
+      return .leftAlone("HOME is not the user's home directory, which Gradle would use")
     }
     guard context.host.canWrite(in: home) else { return .leftAlone("\(home) cannot be written") }
     let options = context.environment["GRADLE_OPTS"]

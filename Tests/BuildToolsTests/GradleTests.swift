@@ -3,6 +3,12 @@ import SystemPackage
 import SystemSupport
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 @Suite("Gradle")
 struct GradleTests {
   private static func host(_ files: [FilePath: String] = [:]) -> FakeToolHost {
@@ -98,6 +104,19 @@ struct GradleTests {
     #expect(Gradle.wire(host.context(["GRADLE_USER_HOME": "relative"])).state != .wired)
     host.readOnly = ["/other"]
     #expect(Gradle.wire(host.context(["GRADLE_USER_HOME": "/other"])).state != .wired)
+  }
+
+  @Test("a build that is kept away from the user's home is not led there")
+  func otherHome() {
+    let user = "\(getuid())"
+    func host(home: String) -> FakeToolHost {
+      Self.host(["/etc/passwd": "root:x:99999:0::/\nme:x:\(user):1::\(home):/bin/sh"])
+    }
+    #expect(Gradle.wire(host(home: "/home/me").context()).state == .wired)
+    var other = host(home: "/home/other")
+    other.directories.insert("/home/other/.gradle")
+    #expect(Gradle.wire(other.context()).state != .wired)
+    #expect(Gradle.wire(other.context(command: ["gradle"])).state == .wired)
   }
 
   @Test("nothing is made for who does not use it")
