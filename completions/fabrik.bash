@@ -173,13 +173,13 @@ _fabrik() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    exec|daemon|p2p|cache|config|doctor|why|completions|help)
+    exec|env|daemon|p2p|cache|config|doctor|why|completions|help)
         # Offer subcommand argument completions
         "_fabrik_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'exec daemon p2p cache config doctor why completions help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'exec env daemon p2p cache config doctor why completions help' -- "${cur}"))
         ;;
     esac
 }
@@ -209,7 +209,7 @@ _fabrik_exec() {
         return
         ;;
     '--tool')
-        __fabrik_add_completions -W 'ccache=on'$'\n''ccache=off'
+        __fabrik_add_completions -W 'ccache=on'$'\n''ccache=off'$'\n''sccache=on'$'\n''sccache=off'$'\n''go=on'$'\n''go=off'$'\n''bazel=on'$'\n''bazel=off'$'\n''gradle=on'$'\n''gradle=off'$'\n''turbo=on'$'\n''turbo=off'$'\n''nx=on'$'\n''nx=off'$'\n''vcpkg=on'$'\n''vcpkg=off'
         return
         ;;
     esac
@@ -218,6 +218,26 @@ _fabrik_exec() {
     case "${positional_number}" in
     *)
         :
+        return
+        ;;
+    esac
+}
+
+_fabrik_env() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--config --shell)
+    __fabrik_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--config')
+        __fabrik_add_completions -f
+        return
+        ;;
+    '--shell')
+        __fabrik_add_completions -W 'bash'$'\n''zsh'$'\n''fish'$'\n''json'
         return
         ;;
     esac

@@ -62,6 +62,8 @@ function __fabrik_parse_tokens -S
         switch $unparsed_tokens[1]
         case 'exec'
             __fabrik_parse_subcommand -r 1 'linger=' 'config=' 'stats=' 'stats-file=' 'tool=+' 'no-peers' 'no-upstream' 'dry-run' 'v/verbose' 'q/quiet' 'version' 'h/help'
+        case 'env'
+            __fabrik_parse_subcommand 0 'config=' 'shell=' 'version' 'h/help'
         case 'daemon'
             __fabrik_parse_subcommand 0 'version' 'h/help'
             switch $unparsed_tokens[1]
@@ -180,11 +182,12 @@ complete -c 'fabrik' -f
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'exec' -d 'Run a command with the cache behind it.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'env' -d 'Print what exec would set, for a shell to take over.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'daemon' -d 'Keep the server running between builds.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'p2p' -d 'Look after the other machines of the team.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'cache' -d 'Look after the local cache.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'config' -d 'Show, check or begin the configuration.'
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'doctor' -d 'Check the configuration, the cache and the upstreams, each with a real round trip.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'doctor' -d 'Check the tools, the configuration, the cache, the peers and the upstreams.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'why' -d 'Show why lookups of the last builds missed, layer by layer.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'completions' -d 'Print a completion script.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik" -eq 1' -fa 'help' -d 'Show subcommand help information.'
@@ -192,7 +195,7 @@ complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options 
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats' -l 'stats' -d 'What to print at the end: none, line or json (line).' -rfka 'none line json'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats-file' -l 'stats-file' -d 'Also write the statistics there, as JSON.' -rF
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec"' -l 'tool' -d 'Switch one tool on or off. May be given several times.' -rfka 'ccache=on ccache=off'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec"' -l 'tool' -d 'Switch one tool on or off. May be given several times.' -rfka 'ccache=on ccache=off sccache=on sccache=off go=on go=off bazel=on bazel=off gradle=on gradle=off turbo=on turbo=off nx=on nx=off vcpkg=on vcpkg=off'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" no-peers' -l 'no-peers' -d 'Fetch nothing from other machines for this build.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" no-upstream' -l 'no-upstream' -d 'Use no upstream for this build.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" dry-run' -l 'dry-run' -d 'Show what would be set, and run nothing.'
@@ -201,6 +204,10 @@ complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options 
 complete -c 'fabrik' -n '__fabrik_words_of_command > /dev/null' -fka '(__fabrik_complete_command)'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik env" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik env" shell' -l 'shell' -d 'bash, zsh, fish or json; by default what $SHELL is.' -rfka 'bash zsh fish json'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik env" version' -l 'version' -d 'Show the version.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik env" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik daemon" version' -l 'version' -d 'Show the version.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik daemon" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik daemon" -eq 1' -fa 'start' -d 'Start the daemon, or make the running server one.'

@@ -26,7 +26,7 @@ enum BazelShim {
     let version = Bazel.version(settings, wanted: environment["USE_BAZEL_VERSION"]) {
       let memory = ProbeMemory(directory: StandardPaths(environment: environment).cache.appending("probes"))
       return InstalledTools(environment: environment, memory: memory, scratch: file.removingLastComponent())
-        .version(of: program)
+        .version(of: program, option: "--version")
     }
     guard settings.objection(version: version) == nil else { return }
     call.insert("--bazelrc=\(Bazel.file(file, for: settings, version))")

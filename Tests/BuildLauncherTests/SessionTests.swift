@@ -22,7 +22,7 @@ struct SessionTests {
   func directories() {
     var environment = Environment(["PATH": "/links:/usr/bin:/other/links:/bin:"])
     Session.mark(&environment, injected: ["VARIABLE", "/links", "/other/links"])
-    Session.removeDirectories(from: &environment)
+    Session.removeDirectories(Session.paths(of: environment), from: &environment)
     #expect(environment["PATH"] == "/usr/bin:/bin:")
     #expect(environment["FABRIK_INJECTED"] != nil, "the build goes on")
   }
