@@ -1,4 +1,6 @@
+import ControlProtocol
 import SystemPackage
+import SystemSupport
 
 /// A build's hold on a server for as long as the build takes. A server that ends in between is replaced by another at the
 /// same sockets and port: tools miss for a few milliseconds, and some that take a cache they cannot reach for a failure
@@ -37,6 +39,8 @@ struct ServerHold: ~Copyable {
   mutating func renewIfLost() {
     // One that never was ready would not get ready the next time either; the reason is in its log.
     guard isReady, access.lease.isClosed(), losses < Self.mostLosses else { return }
+    // One that was told to end takes its sockets away, and nobody is to bring it back.
+    guard FileSystem.exists(starter.instance.controlSocket) else { return }
     losses += 1
     guard let next = try? starter.access(terms: terms) else { return }
     try? access.lease.descriptor.close()

@@ -49,7 +49,7 @@ struct BazelTests {
     #expect(text.contains("build --remote_cache=http://127.0.0.1:4711/bazel\n"))
     #expect(text.contains("build \"--remote_header=Authorization=Bearer token\"\n"))
     #expect(text.contains("build --remote_download_outputs=all\n"))
-    #expect(Bazel.wire(Self.context(["bazel", "build"])).links == nil)
+    #expect(Bazel.wire(Self.context(["bazel", "build"])).shims.isEmpty)
     #expect(Bazel.wire(Self.context(["bazel", "build"])).variables.isEmpty)
   }
 
@@ -140,7 +140,7 @@ struct BazelTests {
   func nested() throws {
     let wiring = Bazel.wire(Self.context(["make"]))
     #expect(wiring.state == .wired && wiring.arguments.isEmpty)
-    #expect(wiring.links == .init(target: "/usr/bin/fabrik", names: ["bazel"]))
+    #expect(wiring.shims == ["bazel"])
     #expect(wiring.value("FABRIK_BAZELRC") == wiring.files.first?.path.string)
     var host = Self.host()
     host.programs["bazel"] = nil
