@@ -34,6 +34,7 @@ package enum Bazel: BuildTool {
     }
     if let objection = settings.objection(version: version) { return .leftAlone(objection) }
     var wiring = Wiring()
+    wiring.program = program?.string
     let files = files(context)
     wiring.files = files
     wiring.arguments = ["--bazelrc=\(file(files[0].path, for: settings, version))"]
@@ -45,6 +46,7 @@ package enum Bazel: BuildTool {
     let names = programs.filter { context.host.find($0) != nil }
     guard !names.isEmpty else { return .leftAlone("there is no Bazel on the PATH") }
     var wiring = Wiring()
+    wiring.program = context.host.find(names[0])?.string
     wiring.files = files(context)
     wiring.variables = [.init(fileVariable, wiring.files[0].path.string)]
     wiring.shims = names

@@ -35,6 +35,7 @@ package enum Gradle: BuildTool {
       return .leftAlone("\(argument) was given")
     }
     var wiring = Wiring()
+    wiring.program = context.host.find("gradle")?.string ?? "the project's gradlew"
     // The same in all builds, like the token: Gradle keeps what it compiled, and its daemon outlives builds.
     let path = context.scratch.appending("gradle").appending("cache.gradle")
     wiring.files = [.init(path, script(.script, context))]
@@ -82,6 +83,7 @@ package enum Gradle: BuildTool {
     let options = context.environment["GRADLE_OPTS"]
     if options?.contains("org.gradle.caching") == true { return .leftAlone("GRADLE_OPTS has org.gradle.caching") }
     var wiring = Wiring()
+    wiring.program = context.host.find("gradle")?.string ?? "the project's gradlew"
     wiring.overlays = [
       .init(
         variable: "GRADLE_USER_HOME", original: home, directories: directories,

@@ -85,6 +85,9 @@ package struct Wiring: Sendable, Equatable {
 
   package init() {}
 
+  /// Whether links come first in PATH for it.
+  package var putsLinksInPath: Bool { !shims.isEmpty || (links != nil && links?.variable == nil) }
+
   package static func leftAlone(_ reason: String) -> Wiring {
     var wiring = Wiring()
     wiring.state = .leftAlone(reason)

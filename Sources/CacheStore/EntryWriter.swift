@@ -296,17 +296,30 @@ final class TemporaryFile {
   init(_ store: CacheStore) throws {
     let number = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
     path = store.layout.temporary(name: "\(getpid()).\(UInt32.random(in: 0...UInt32.max)).\(number)")
-    var descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    var descriptor = Self.create(path)
     if descriptor < 0, errno == ENOENT {
       // Somebody deleted the whole cache directory.
       try FileSystem.makeDirectories(store.layout.temporary, permissions: 0o700)
       try store.usage.reopen(path: store.layout.usage)
       store.removalLog.reopen(path: store.layout.removals)
-      descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+      descriptor = Self.create(path)
     }
     guard descriptor >= 0 else { throw Errno(rawValue: errno) }
     self.descriptor = descriptor
-    flock(descriptor, LOCK_SH | LOCK_NB)
+  }
+
+  /// A new file that is locked; negative, and `errno` set, when there can be none.
+  private static func create(_ path: StoreLayout.RawPath) -> CInt {
+    while true {
+      let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+      guard descriptor >= 0 else { return descriptor }
+      // A collector holds its lock for as long as it takes to see that nobody else does.
+      while flock(descriptor, LOCK_SH) != 0, errno == EINTR {}
+      var status = stat()
+      if fstat(descriptor, &status) == 0, status.st_nlink > 0 { return descriptor }
+      // It came between the two, and took this for a file that a dead writer has left.
+      close(descriptor)
+    }
   }
 
   /// Takes over a file that another process has written there; nil when there is none.

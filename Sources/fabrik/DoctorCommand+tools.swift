@@ -18,7 +18,8 @@ extension DoctorCommand {
       self.wiring = wiring
       sets =
         wiring.state == .wired
-        ? wiring.variables.map(\.name) + (wiring.links == nil ? [] : ["PATH"])
+        ? wiring.overlays.map(\.variable) + wiring.variables.map(\.name) + [wiring.links?.variable].compactMap { $0 }
+          + (wiring.putsLinksInPath ? ["PATH"] : []) + (wiring.preload == nil ? [] : ["LD_PRELOAD"])
           + (wiring.arguments.isEmpty ? [] : ["arguments"]) : []
     }
 

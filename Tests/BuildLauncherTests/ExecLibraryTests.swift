@@ -241,7 +241,7 @@ struct PreloadTests {
 }
 
 @Suite("sccache, as a build finds it")
-struct SCCacheShimTests {
+struct SccacheShimTests {
   @Test(
     "hides from Meson",
     arguments: [
@@ -250,7 +250,7 @@ struct SCCacheShimTests {
       "python3 /usr/bin/meson setup --cross-file other.ini build",
     ])
   func meson(line: String) {
-    #expect(SCCacheShim.isMesonInDoubt(line.split(separator: " ").map(String.init)) { _ in "c = 'gcc'" })
+    #expect(SccacheShim.isMesonInDoubt(line.split(separator: " ").map(String.init)) { _ in "c = 'gcc'" })
   }
 
   @Test(
@@ -261,6 +261,6 @@ struct SCCacheShimTests {
       "/usr/bin/python3 /usr/bin/meson setup build --cross-file=cross.ini",
     ])
   func others(line: String) {
-    #expect(!SCCacheShim.isMesonInDoubt(line.split(separator: " ").map(String.init)) { _ in "c = ['sccache', 'gcc']" })
+    #expect(!SccacheShim.isMesonInDoubt(line.split(separator: " ").map(String.init)) { _ in "c = ['sccache', 'gcc']" })
   }
 }

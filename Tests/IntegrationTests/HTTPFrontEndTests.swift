@@ -34,7 +34,7 @@ struct HTTPFrontEndTests {
     let refusal = try connection.receiveHead()
     #expect(refusal.hasPrefix("HTTP/1.1 403 "))
     let length = try #require(
-      refusal.split(separator: "Content-Length: ").last.flatMap { Int($0.prefix { $0 != "\r" }) })
+      refusal.split(separator: "Content-Length: ").last.flatMap { Int($0.prefix(while: \.isNumber)) })
     _ = try connection.receive(length)
     try connection.send(server.head("GET", RunningServer.path(2)))
     #expect(try connection.receiveHead().hasPrefix("HTTP/1.1 404 "))

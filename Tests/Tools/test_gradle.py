@@ -171,7 +171,6 @@ buildCache { it.remote(kind) { url = 'http://127.0.0.1:9/mine/' } }
             fabrik, lambda: fabrik.attempt("exec", "--", "gradle", "classes", directory=directory), after=1.5)
         self.assertEqual(outcome.status, 0, outcome.errors)
         self.assertEqual(files(directory, "*/build/classes/**/*.class"), expected)
-        eventually(lambda: not fabrik.servers(), "the server's end")
 
 
 if __name__ == "__main__":

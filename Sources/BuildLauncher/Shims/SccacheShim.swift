@@ -9,7 +9,7 @@ import SystemSupport
 
 /// sccache, but for Meson: it asks for the version of sccache before that of ccache, and takes the one that answers first.
 /// Source: `BinaryTable.detect_compiler_cache` in Meson's envconfig.py.
-enum SCCacheShim {
+enum SccacheShim {
   static func run(arguments: [[UInt8]], environment: Environment) -> Never {
     if arguments.dropFirst().elementsEqual([Array("--version".utf8)]),
       let caller = commandLine(of: getppid()), isMesonInDoubt(caller)

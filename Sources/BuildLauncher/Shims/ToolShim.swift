@@ -15,7 +15,7 @@ package enum ToolShim: String, CaseIterable {
   /// - Parameter arguments: with the name it was called by.
   package func run(arguments: [[UInt8]], environment: Environment) -> Never {
     switch self {
-    case .sccache: SCCacheShim.run(arguments: arguments, environment: environment)
+    case .sccache: SccacheShim.run(arguments: arguments, environment: environment)
     case .rustc: RustShim.run(arguments: Array(arguments.dropFirst()), environment: environment)
     case .sccacheKeeper: SccacheKeeper.run(arguments: Array(arguments.dropFirst()), environment: environment)
     case .bazel, .bazelisk: BazelShim.run(arguments: arguments, environment: environment)
