@@ -11,8 +11,9 @@ package struct BuildEnvironment {
   package private(set) var injected: [(name: String, value: String?)] = []
   package private(set) var wirings: [(tool: any BuildTool.Type, wiring: Wiring)] = []
   /// What a shell that takes this environment has to keep, so that an `exec` below it starts from the user's own.
-  package var remembered: (name: String, value: String)? {
-    environment[Session.injectedVariable].map { (Session.injectedVariable, $0) }
+  package var remembered: [(name: String, value: String)] {
+    let originals = injected.map { Session.originalPrefix + $0.name }
+    return ([Session.injectedVariable] + originals).compactMap { name in environment[name].map { (name, $0) } }
   }
   /// What goes between COMMAND and its arguments.
   package var arguments: [String] { wirings.flatMap { $0.wiring.state == .wired ? $0.wiring.arguments : [] } }
@@ -32,10 +33,16 @@ package struct BuildEnvironment {
       wirings.append((tool, wiring))
       guard wiring.state == .wired else { continue }
       // A tool whose files are missing would fail; one that is not told of them only asks nobody.
-      let overlays = wiring.overlays.map {
-        (variable: $0.variable, path: links.path(for: $0, scratch: context.scratch))
+      let overlays = wiring.overlays.map { overlay in
+        (
+          variable: overlay.variable,
+          path: context.use == .survey
+            ? links.place(of: overlay, scratch: context.scratch)
+            : links.path(for: overlay, scratch: context.scratch)
+        )
       }
-      guard wiring.files.allSatisfy(Self.write), overlays.allSatisfy({ $0.path != nil }) else {
+      guard context.use == .survey || wiring.files.allSatisfy(Self.write), overlays.allSatisfy({ $0.path != nil })
+      else {
         wirings[wirings.count - 1].wiring = .unavailable("\(tool.name) is not cached: its files cannot be written")
         continue
       }

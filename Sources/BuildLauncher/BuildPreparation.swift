@@ -40,7 +40,9 @@ package struct BuildPreparation: Sendable {
   /// - Parameters:
   ///   - credential: what tools show to the front end.
   ///   - lease: names the directory of files that some tools need.
-  func wire(endpoint: HTTPEndpoint, credential: String, lease: String, instance: ServerInstance) -> BuildEnvironment {
+  func wire(
+    endpoint: HTTPEndpoint, credential: String, lease: String, instance: ServerInstance, use: WiringUse = .build
+  ) -> BuildEnvironment {
     let memory = ProbeMemory(directory: paths.cache.appending("probes"))
     let context = BuildContext(
       command: command, environment: environment,
@@ -50,7 +52,7 @@ package struct BuildPreparation: Sendable {
       projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
       buildDirectory: instance.buildDirectory(lease: lease), fabrik: ServerStarter.thisProgram,
       host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory),
-      execLibrary: execLibrary, workingDirectory: workingDirectory)
+      execLibrary: execLibrary, workingDirectory: workingDirectory, use: use)
     return BuildEnvironment(
       context: context, configuration: configuration, links: LinkDirectory(root: paths.data.appending("links")))
   }
@@ -73,10 +75,9 @@ package struct BuildPreparation: Sendable {
   package func survey() throws -> BuildEnvironment {
     let instance = try instance()
     let port = SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:))?.port ?? 0
-    defer { try? FileSystem.removeTree(instance.buildDirectory(lease: Self.placeholder)) }
     return wire(
       endpoint: HTTPEndpoint(port: port, token: "TOKEN"), credential: "TOKEN.\(Self.placeholder)",
-      lease: Self.placeholder, instance: instance)
+      lease: Self.placeholder, instance: instance, use: .survey)
   }
 
   private static let placeholder = "LEASE"
@@ -87,6 +88,6 @@ package struct BuildPreparation: Sendable {
     guard let endpoint = SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:)) else {
       throw ServerFailure(description: "there is no server yet; start one that stays: fabrik daemon start")
     }
-    return wire(endpoint: endpoint, credential: endpoint.token, lease: "shell", instance: instance)
+    return wire(endpoint: endpoint, credential: endpoint.token, lease: "shell", instance: instance, use: .shell)
   }
 }

@@ -21,14 +21,27 @@ struct CommandSummary {
   private static func hideSecrets(_ words: [String], show: (String) -> String) -> [String] {
     var hidesNext = false
     return words.map { word in
-      defer { hidesNext = word.hasPrefix("-") && !word.contains("=") && isSecret(word) }
+      defer { hidesNext = announcesSecret(word) }
       if hidesNext, !word.hasPrefix("-") { return "…" }
+      // A header, as `curl -H` takes it, or a name with a password behind.
+      if let colon = word.firstIndex(of: ":"), !word.contains("://"),
+        word.contains(where: \.isWhitespace) || isSecret(String(word[..<colon]))
+      {
+        return "\(word[..<colon]):…"
+      }
       let shown = show(word)
       guard shown == word, let equals = word.firstIndex(of: "="), isSecret(String(word[..<equals])) else {
         return withoutPassword(shown)
       }
       return "\(word[..<equals])=…"
     }
+  }
+
+  /// Whether the next word may be a secret.
+  private static func announcesSecret(_ word: String) -> Bool {
+    if word.hasSuffix(":") || ["bearer", "basic"].contains(word.lowercased()) { return true }
+    guard word.hasPrefix("-"), !word.contains("=") else { return false }
+    return ["-u", "-p", "--user"].contains(word) || isSecret(word)
   }
 
   private static func isSecret(_ name: String) -> Bool {

@@ -33,14 +33,29 @@ struct InstalledTools: ToolHost {
 
   func version(of program: FilePath, option: String) -> String? {
     let file = (try? FileSystem.realPath(program)) ?? program
-    return memory.answer("version \(option) \(ProbeMemory.identity(of: file))") {
-      var environment = environment
-      // The version of the program itself: Go would fetch the one that the project asks for.
-      environment["GOTOOLCHAIN"] = "local"
-      let output = Subcommand.output(of: program, arguments: [option], environment: environment)
-      // Name and features; licences and credits follow.
-      return output?.split(separator: "\n").prefix(2).joined(separator: "\n")
+    // A script, or a program that is many, looks where it is and decides anew which program it becomes.
+    guard file.lastComponent == program.lastComponent, !Self.isScript(file) else {
+      return askVersion(of: program, option: option)
     }
+    return memory.answer("version \(option) \(ProbeMemory.identity(of: file))") {
+      askVersion(of: program, option: option)
+    }
+  }
+
+  private func askVersion(of program: FilePath, option: String) -> String? {
+    var environment = environment
+    // The version of the program itself: Go would fetch the one that the project asks for.
+    environment["GOTOOLCHAIN"] = "local"
+    let output = Subcommand.output(of: program, arguments: [option], environment: environment)
+    // Name and features; licences and credits follow.
+    return output?.split(separator: "\n").prefix(2).joined(separator: "\n")
+  }
+
+  private static func isScript(_ file: FilePath) -> Bool {
+    guard let descriptor = try? FileDescriptor.open(file, .readOnly, options: [.closeOnExec]) else { return false }
+    var start: [UInt8] = [0, 0]
+    let count = (try? descriptor.closeAfter { try start.withUnsafeMutableBytes { try descriptor.read(into: $0) } }) ?? 0
+    return count == 2 && start == Array("#!".utf8)
   }
 
   func programs(_ kind: String, where condition: (String) -> Bool) -> [Program] {

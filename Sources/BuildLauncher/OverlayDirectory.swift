@@ -81,11 +81,16 @@ struct OverlayDirectory {
 }
 
 extension LinkDirectory {
+  /// Where the overlay for builds with this private directory is, or would be.
+  func place(of overlay: Wiring.Overlay, scratch: FilePath) -> FilePath {
+    root.appending(ShortHash.name(of: Array("\(overlay.variable)\n\(overlay.original)\n\(scratch)".utf8)))
+  }
+
   /// The overlay for builds with this private directory, brought up to date; nil when that fails.
   func path(for overlay: Wiring.Overlay, scratch: FilePath) -> FilePath? {
-    let name = ShortHash.name(of: Array("\(overlay.variable)\n\(overlay.original)\n\(scratch)".utf8))
     for root in [root, scratch.appending("links")] {
-      let directory = OverlayDirectory(path: root.appending(name), overlay: overlay)
+      let path = LinkDirectory(root: root).place(of: overlay, scratch: scratch)
+      let directory = OverlayDirectory(path: path, overlay: overlay)
       if (try? directory.update()) != nil { return directory.path }
     }
     return nil

@@ -78,10 +78,11 @@ struct ServerStarter {
   /// A `make -j64` starts compilers faster than a busy server accepts them.
   private static let backlog: CInt = 4096
 
-  func access(terms: LeaseTerms) throws(Failure) -> ServerAccess {
+  /// - Parameter isRenewal: whether tools of a running build have the last server's address.
+  func access(terms: LeaseTerms, isRenewal: Bool = false) throws(Failure) -> ServerAccess {
     try withLock { () throws -> ServerAccess in
       if let access = try join(terms: terms) { return access }
-      return try launch {
+      return try launch(isRenewal: isRenewal) {
         ServerAccess(lease: LeaseConnection(descriptor: $0, terms: terms), endpoint: $1, isNew: true)
       }
     }
@@ -169,7 +170,9 @@ struct ServerStarter {
   /// Starts a server.
   ///
   /// - Parameter greet: takes the launcher's connection and sends the first message.
-  private func launch<Result: ~Copyable>(greet: (FileDescriptor, HTTPEndpoint) -> Result) throws -> Result {
+  private func launch<Result: ~Copyable>(
+    isRenewal: Bool = false, greet: (FileDescriptor, HTTPEndpoint) -> Result
+  ) throws -> Result {
     for socket in instance.sockets + [instance.log] { try? FileSystem.remove(socket) }
     let control = try Sockets.listen(unix: instance.controlSocket, backlog: Self.backlog)
     defer { try? control.close() }
@@ -177,7 +180,7 @@ struct ServerStarter {
     defer { try? crsh.close() }
     let goCache = try Sockets.listen(unix: instance.goSocket, backlog: Self.backlog)
     defer { try? goCache.close() }
-    let (http, endpoint) = try bindHTTP()
+    let (http, endpoint) = try bindHTTP(isRenewal: isRenewal)
     defer { try? http.close() }
     let connection = try Sockets.connect(unix: instance.controlSocket)
     let result = greet(connection, endpoint)
@@ -190,14 +193,13 @@ struct ServerStarter {
     return result
   }
 
-  /// Binds the port of the last server if it is free: some tools remember it.
-  private func bindHTTP() throws -> (FileDescriptor, HTTPEndpoint) {
+  /// Binds the port of the last server if it is free: some tools remember it. The token is a new one, unless a build has
+  /// lost its server this moment: whoever has listened on the port meanwhile may have been shown the old one.
+  private func bindHTTP(isRenewal: Bool) throws -> (FileDescriptor, HTTPEndpoint) {
     let last = SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:))
-    if let last, let (descriptor, _) = try? Sockets.listen(loopbackPort: last.port, backlog: Self.backlog) {
-      return (descriptor, last)
-    }
-    let (descriptor, port) = try Sockets.listen(loopbackPort: 0, backlog: Self.backlog)
-    // Whoever listens on the old port now may have been shown the old token.
+    let lastPort = last.flatMap { try? Sockets.listen(loopbackPort: $0.port, backlog: Self.backlog) }
+    if isRenewal, let last, let lastPort { return (lastPort.0, last) }
+    let (descriptor, port) = try lastPort ?? Sockets.listen(loopbackPort: 0, backlog: Self.backlog)
     let endpoint = HTTPEndpoint(port: port, token: HTTPEndpoint.newToken())
     try SmallFile.replace(instance.httpEndpoint, with: endpoint.text)
     return (descriptor, endpoint)

@@ -42,7 +42,7 @@ struct ServerHold: ~Copyable {
     // One that was told to end takes its sockets away, and nobody is to bring it back.
     guard FileSystem.exists(starter.instance.controlSocket) else { return }
     losses += 1
-    guard let next = try? starter.access(terms: terms) else { return }
+    guard let next = try? starter.access(terms: terms, isRenewal: true) else { return }
     try? access.lease.descriptor.close()
     access = next
     wasReady = false

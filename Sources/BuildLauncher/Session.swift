@@ -19,7 +19,7 @@ struct Session {
   static let injectedVariable = "FABRIK_INJECTED"
 
   /// Before the name of a variable that had a value of the user's, which Fabrik has added to.
-  private static let originalPrefix = "FABRIK_ORIGINAL_"
+  static let originalPrefix = "FABRIK_ORIGINAL_"
 
   /// Sets a variable of a build, and keeps what it was.
   static func inject(_ variable: String, _ value: String?, into environment: inout Environment) {

@@ -92,7 +92,8 @@ package struct BazelSettings {
     for line in text.split(whereSeparator: \.isNewline) {
       let words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace)
       if words.count > 1, words[0] == "import" || words[0].hasPrefix("try-import") {
-        importFile(words[1])
+        // The last word: `try-import-if-bazel-version` has a condition before.
+        importFile(words[words.count - 1])
       } else {
         for word in words { note(word) }
       }

@@ -1,6 +1,16 @@
 package import SystemPackage
 package import SystemSupport
 
+/// What a wiring is for.
+package enum WiringUse: Sendable {
+  /// A build, which ends.
+  case build
+  /// A shell, whose server may be another one by the time that a tool is run.
+  case shell
+  /// To be looked at: nothing is written.
+  case survey
+}
+
 /// What a build tool's wiring may depend on.
 package struct BuildContext: Sendable {
   /// What the user runs, with its arguments.
@@ -10,6 +20,7 @@ package struct BuildContext: Sendable {
   package let endpoints: CacheEndpoints
   /// Where the command runs; the root when that cannot be known.
   package let workingDirectory: FilePath
+  package let use: WiringUse
   /// The top of the source tree: paths below it differ from one checkout to the next. nil when there is none.
   package let projectRoot: FilePath?
   /// A private directory that can be written, whatever the state of the home directory.
@@ -26,9 +37,10 @@ package struct BuildContext: Sendable {
   package init(
     command: [String], environment: Environment, endpoints: CacheEndpoints, projectRoot: FilePath?, scratch: FilePath,
     buildDirectory: FilePath, fabrik: FilePath, host: any ToolHost, execLibrary: FilePath? = nil,
-    workingDirectory: FilePath = "/"
+    workingDirectory: FilePath = "/", use: WiringUse = .build
   ) {
     self.workingDirectory = workingDirectory
+    self.use = use
     self.command = command
     self.environment = environment
     self.endpoints = endpoints
@@ -42,6 +54,17 @@ package struct BuildContext: Sendable {
 
   /// The name of the command's program.
   package var program: String { command.first.flatMap { FilePath($0).lastComponent?.string } ?? "" }
+
+  /// The working directory, and those above it as far as the top of the source tree, from there upwards.
+  var projectDirectories: [FilePath] {
+    guard let projectRoot, workingDirectory.starts(with: projectRoot) else { return [workingDirectory] }
+    return sequence(first: workingDirectory) { $0 == projectRoot ? nil : $0.removingLastComponent() }.map { $0 }
+  }
+
+  /// Whether one of the project's directories has one of these files.
+  func hasProjectFile(_ names: String...) -> Bool {
+    projectDirectories.contains { directory in names.contains { host.exists(directory.appending($0)) } }
+  }
 
   /// Whether the user's environment has the variable, with whatever value.
   func isSet(_ variable: String) -> Bool { environment[variable] != nil }

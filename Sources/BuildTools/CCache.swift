@@ -66,9 +66,9 @@ package enum CCache: BuildTool {
     else {
       return .unavailable("C and C++ are not cached: \(program) fails when it is told to use Fabrik")
     }
-    if !isLedAstrayByLinks(context.command) {
+    if !isLedAstrayByLinks(context) {
       wiring.links = .init(target: program, names: compilers.map(\.name))
-      if isMesonToOverlookSCCache(context) { wiring.shims = ["sccache"] }
+      if isMesonToOverlookSccache(context) { wiring.shims = ["sccache"] }
     }
     wiring.silenceHint = "no C or C++ compiler asked for cached results; "
     if let library = context.execLibrary, !program.string.contains(":") {
@@ -84,7 +84,9 @@ package enum CCache: BuildTool {
 
   /// Meson prefers sccache to ccache when both are there, and sccache keeps results to itself. Who has told sccache, or
   /// Meson, what to do is left alone.
-  private static func isMesonToOverlookSCCache(_ context: BuildContext) -> Bool {
+  private static func isMesonToOverlookSccache(_ context: BuildContext) -> Bool {
+    // CMake would remember the link.
+    guard context.program == "meson" || context.hasProjectFile("meson.build") else { return false }
     let isChosen = ["CC", "CXX", "OBJC", "OBJCXX"].contains { context.environment[$0]?.contains("sccache") == true }
     let isArranged = context.environment.entries.contains { $0.starts(with: "SCCACHE_".utf8) }
     guard !isChosen, !isArranged, context.host.find("sccache") != nil else { return false }
@@ -94,11 +96,14 @@ package enum CCache: BuildTool {
   }
 
   /// CMake, when it configures, remembers compilers by their paths; it has its launcher variables, and is not to remember
-  /// our links. Bazel makes PATH a part of its keys.
-  private static func isLedAstrayByLinks(_ command: [String]) -> Bool {
-    let program = command.first.flatMap { FilePath($0).lastComponent?.string }
-    guard program == "cmake" else { return program == "bazel" || program == "bazelisk" }
-    return !command.contains { ["--build", "--install", "--open", "-E", "-P"].contains($0) }
+  /// our links. So does Bazel, however it is started, and it makes PATH a part of its keys; its actions may not write
+  /// where ccache does.
+  private static func isLedAstrayByLinks(_ context: BuildContext) -> Bool {
+    if Bazel.isDriven(by: context.program) || context.hasProjectFile("MODULE.bazel", "WORKSPACE", "WORKSPACE.bazel") {
+      return true
+    }
+    guard context.program == "cmake" else { return false }
+    return !context.command.contains { ["--build", "--install", "--open", "-E", "-P"].contains($0) }
   }
 
   /// How this ccache can reach a remote storage; nil when it cannot.

@@ -20,6 +20,8 @@ package enum Nx: BuildTool {
     {
       return .leftAlone("the workspace is connected to Nx Cloud in \(file)")
     }
+    // It takes a server that is gone for a failure, and nobody would start another.
+    if context.use == .shell { return .leftAlone("Nx fails when the server of a shell ends") }
     var wiring = Wiring()
     wiring.program = context.host.find(name)?.string
     wiring.variables = [

@@ -28,6 +28,8 @@ package enum Rust: BuildTool {
       let name = String(decoding: entry.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
       return .leftAlone("\(name) is set")
     }
+    // Its daemon is a build's own.
+    if context.use == .shell { return .leftAlone("a shell is no build, with which its daemon would end") }
     let files = configurationFiles(context)
     if let file = files.first(where: { sets("rustc-wrapper", in: $0, context) }) {
       return .leftAlone("a rustc-wrapper is set in \(file)")

@@ -209,11 +209,13 @@ final class HTTPHandler: ChannelInboundHandler {
   }
 
   private func store(_ writer: EntryWriter, _ terms: HTTPPutTerms) -> HTTPReply {
-    if let note = terms.note { server.cache.put(note.body, under: note.key, digest: OpenSSLDigest(), for: account) }
     let outcome = writer.commit(
       duration: duration(of: writer.key, terms.timing), expecting: terms.expected, mode: terms.mode)
     server.transfers.end()
     server.cache.record(outcome, of: writer.key, for: account)
+    if case .stored = outcome, let note = terms.note {
+      server.cache.put(note.body, under: note.key, digest: OpenSSLDigest(), for: account)
+    }
     server.collectIfNeeded()
     switch outcome {
     case .mismatch: return .mismatch

@@ -77,10 +77,21 @@ final class ServerContext: Sendable {
     for await _ in launcherHeard.stream {}
   }
 
-  /// Removes, in the background, what writers that were killed have left.
+  /// Removes, in the background, what writers and builds that were killed have left.
   func removeAbandonedTemporaries() {
-    workers.submit { _ in self.cache.removeAbandonedTemporaries() }
+    let builds = instance.builds
+    workers.submit { _ in
+      self.cache.removeAbandonedTemporaries()
+      for name in (try? FileSystem.entries(of: builds)) ?? [] {
+        guard let status = try? FileSystem.status(builds.appending(name)) else { continue }
+        let age = Int64(CacheStore.systemTime() / 1000) - Int64(status.st_mtim.tv_sec)
+        if age > Self.longestBuild { try? FileSystem.removeTree(builds.appending(name)) }
+      }
+    }
   }
+
+  /// Seconds. A build's files go with its lease, unless its server is killed.
+  private static let longestBuild: Int64 = 2 * 86400
 
   /// Keeps, in the background, what a build that has ended asked for; the server stays until that is done.
   func storePlan(of lease: LeaseRegistry.Lease) {

@@ -70,7 +70,8 @@ package struct ServerInstance: Sendable {
   /// `PORT TOKEN` of the HTTP front end on 127.0.0.1, kept so that the next server can use them again.
   package var httpEndpoint: FilePath { directory.appending("http") }
   /// What one build's tools need while it runs, by the lease's id; removed when the lease ends.
-  package func buildDirectory(lease: String) -> FilePath { directory.appending("builds").appending(lease) }
+  package func buildDirectory(lease: String) -> FilePath { builds.appending(lease) }
+  package var builds: FilePath { directory.appending("builds") }
   /// What went wrong in the server.
   package var log: FilePath { directory.appending("server.log") }
 }

@@ -13,7 +13,7 @@ struct EnvironmentCommand: ParsableCommand {
       fabrik env --shell fish | source
 
       The tools that this shell runs then ask the cache by themselves, as long as a server is there: 'fabrik daemon \
-      start' keeps one. Tools that need flags (gradle) are only wired by 'fabrik exec'.
+      start' keeps one. Not wired so, but by 'fabrik exec': Rust and Nx, and bazel and gradle called by the shell itself.
       """)
 
   /// How variables are written.
@@ -35,7 +35,7 @@ struct EnvironmentCommand: ParsableCommand {
     } catch {
       throw CommandFailure(description: "\(error)")
     }
-    let variables = build.injected + (build.remembered.map { [($0.name, Optional($0.value))] } ?? [])
+    let variables = build.injected + build.remembered.map { ($0.name, Optional($0.value)) }
     let shell = shell ?? Self.usual(world.environment)
     if shell == .json {
       let object = variables.map { ($0.0, $0.1.map { JSONText.string($0) } ?? .null) }

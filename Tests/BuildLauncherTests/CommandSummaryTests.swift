@@ -22,7 +22,8 @@ struct CommandSummaryTests {
       ["make", "API_TOKEN=hunter2"], ["make", "--password=hunter2"], ["deploy", "--token", "hunter2", "all"],
       ["sh", "-c", "X=1 AWS_SECRET_ACCESS_KEY=hunter2 make"], ["sh", "-c", "curl --token hunter2 x"],
       ["get", "https://ada:hunter2@example.com/x"], ["sh", "-c", "get https://ada:hunter2@example.com/x"],
-      ["npm", "//registry/:_authToken=hunter2"],
+      ["npm", "//registry/:_authToken=hunter2"], ["curl", "-H", "Authorization: Bearer hunter2", "x"],
+      ["curl", "-H", "X-Api: hunter2"], ["curl", "-u", "ada:hunter2"], ["sh", "-c", "curl -H X-Api: hunter2 y"],
     ])
   func secrets(words: [String]) {
     let text = CommandSummary(words.map { Array($0.utf8) }).text

@@ -83,6 +83,7 @@ struct BazelTests {
         "/src/project/sub/c.rc": "x --remote_cache=x",
       ],
       ["/src/project/.bazelrc": "build --digest_function=BLAKE3"],
+      ["/src/project/.bazelrc": "try-import-if-bazel-version >=8 /b.rc", "/b.rc": "build --remote_cache=x"],
     ] as [[FilePath: String]])
   func user(files: [FilePath: String]) {
     #expect(Self.state(["bazel", "build"], files) != .wired)

@@ -160,15 +160,28 @@ struct CCacheTests {
   @Test("sccache, which Meson prefers, is hidden where it is there, unless the user has chosen it or set it up")
   func sccache() {
     var host = FakeToolHost()
-    #expect(CCache.wire(host.context()).shims == [])
+    #expect(CCache.wire(host.context(command: ["meson", "setup", "build"])).shims == [])
     host.programs["sccache"] = "/usr/bin/sccache"
-    #expect(CCache.wire(host.context(["CC": "gcc"])).shims == ["sccache"])
+    #expect(CCache.wire(host.context(["CC": "gcc"], command: ["meson", "setup", "build"])).shims == ["sccache"])
+    #expect(CCache.wire(host.context()).shims == [], "CMake would remember the link")
+    host.files["/src/project/meson.build"] = ""
+    #expect(CCache.wire(host.context()).shims == ["sccache"])
     for (variable, value) in [("CC", "sccache gcc"), ("CXX", "/opt/sccache g++"), ("SCCACHE_BUCKET", "b")] {
       #expect(CCache.wire(host.context([variable: value])).shims == [])
     }
     #expect(CCache.wire(host.context(command: ["cmake", "-B", "build"])).shims == [])
     host.directories = ["/home/me/.config/sccache/config"]
     #expect(CCache.wire(host.context()).shims == [])
+  }
+
+  @Test("where Bazel may run there are no links, which it would keep", arguments: ["MODULE.bazel", "WORKSPACE"])
+  func bazel(file: String) {
+    var host = FakeToolHost()
+    host.files[FilePath("/src/project").appending(file)] = ""
+    let wiring = CCache.wire(host.context())
+    #expect(wiring.state == .wired)
+    #expect(wiring.links == nil && wiring.shims == [])
+    #expect(CCache.wire(FakeToolHost().context(command: ["bazelisk", "build"])).links == nil)
   }
 
   @Test("commands that usually run a compiler are known", arguments: ["make", "ninja", "cmake", "gcc", "clang++-17"])

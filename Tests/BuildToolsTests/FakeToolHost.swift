@@ -63,7 +63,7 @@ struct FakeToolHost: ToolHost {
       endpoints: CacheEndpoints(
         crshSocket: "/run/crsh.sock", httpPort: 4711, httpToken: "token", goCacheProgram: goCacheProgram),
       projectRoot: "/src/project", scratch: "/scratch", buildDirectory: "/scratch/builds/1", fabrik: "/usr/bin/fabrik",
-      host: self, execLibrary: execLibrary)
+      host: self, execLibrary: execLibrary, workingDirectory: "/src/project")
   }
 }
 

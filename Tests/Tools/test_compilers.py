@@ -178,6 +178,7 @@ class MesonAndSCCacheTests(CompilerScenario):
 
     def test_sccache_answers_all_others(self):
         fabrik = self.installation()
+        fabrik.host.write(f"{fabrik.top}/meson.build", "project('asked', 'c')\n")
         outcome = fabrik.attempt("exec", "--", "sh", "-c", "sccache --version; sccache --help | head -n 1")
         self.assertEqual(outcome.output, self.without_fabrik(
             fabrik, ["sh", "-c", "sccache --version; sccache --help | head -n 1"], fabrik.top).output)

@@ -74,6 +74,15 @@ class TurborepoTests(ProtocolScenario):
         self.assertEqual(body, b"archive")
         self.assertNotIn("x-artifact-tag", headers)
 
+    def test_an_artifact_that_is_replaced_loses_its_old_signature(self):
+        client = self.client(self.installation())
+        path = f"/v8/artifacts/{HASH}"
+        client.ask("PUT", path, b"one", x_artifact_duration="5", x_artifact_tag="dGFn")
+        client.ask("PUT", path, b"two", x_artifact_duration="5")
+        _, headers, body = client.ask("GET", path)
+        self.assertEqual(body, b"two")
+        self.assertNotIn("x-artifact-tag", headers)
+
     def test_what_the_client_asks_besides(self):
         client = self.client(self.installation())
         self.assertEqual(json.loads(client.ask("GET", "/v8/artifacts/status")[2]), {"status": "enabled"})

@@ -92,7 +92,7 @@ package struct HTTPPutTerms: Sendable, Equatable {
   package var timing: Timing
   /// Any other body is refused.
   package var expected: Digest?
-  /// A small entry beside it, stored first.
+  /// A small entry beside it, stored with it.
   package var note: Note?
   /// What is said when there is an entry already that stays.
   package var existing: HTTPReply
@@ -160,8 +160,6 @@ package struct HTTPReply: Sendable, Equatable {
   private var reason: String {
     switch status {
     case 200: "OK"
-    case 201: "Created"
-    case 204: "No Content"
     case 207: "Multi-Status"
     case 400: "Bad Request"
     case 403: "Forbidden"
@@ -176,8 +174,7 @@ package struct HTTPReply: Sendable, Equatable {
   ///
   /// - Parameter length: what to say of the body's length; nil: the body's.
   package func text(isKeptAlive: Bool, isBodyless: Bool = false) -> String {
-    let length = status == 204 ? "" : "Content-Length: \(body.utf8.count)\r\n"
-    return "HTTP/1.1 \(status) \(reason)\r\n\(headers)\(length)\(isKeptAlive ? "" : "Connection: close\r\n")\r\n"
+    "HTTP/1.1 \(status) \(reason)\r\n\(headers)Content-Length: \(body.utf8.count)\r\n\(isKeptAlive ? "" : "Connection: close\r\n")\r\n"
       + (isBodyless ? "" : body)
   }
 }

@@ -35,9 +35,10 @@ package enum TurborepoProtocol: HTTPDialect {
     case "PUT":
       let duration = request.header("x-artifact-duration").flatMap { UInt32($0) }
       var terms = HTTPPutTerms(mode: .replace, timing: duration.map { .stated($0) } ?? .key)
-      if let tag = request.header("x-artifact-tag"), tag.utf8.count <= longestTag, tag.utf8.allSatisfy(isTagByte) {
-        terms.note = .init(key: tagKey, body: Array(tag.utf8))
-      }
+      // Without one, what was there before must not be taken for this artifact's.
+      let tag = request.header("x-artifact-tag") ?? ""
+      let isTag = tag.utf8.count <= longestTag && tag.utf8.allSatisfy(isTagByte)
+      terms.note = .init(key: tagKey, body: isTag ? Array(tag.utf8) : [])
       return .put(key, terms)
     default: return .nothing(for: request.method)
     }
