@@ -87,6 +87,8 @@ struct CommandProcess: ~Copyable {
       var waited = waited
       let signal = fabrik_wait_signal(&waited, &isFromKernel, &sender)
       if signal == SIGIO, isFromKernel != 0 { onInput() }
+      // A terminal that hangs up tells only the session's leader, which would have been COMMAND.
+      if signal == SIGHUP, isFromKernel != 0, getsid(0) == getpid() { kill(process, SIGHUP) }
       if isFromKernel != 0 ? Self.concernsOneProcess(signal) : isMeantForLauncher(signal, sender: sender) {
         kill(process, signal)
       }

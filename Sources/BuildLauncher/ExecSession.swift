@@ -26,7 +26,7 @@ package struct ExecSession {
   /// A lease that was granted is answered at once; the server may be busy with a build's last objects.
   private static let statisticsPatience = Duration.seconds(2)
   /// A command that used less processor time than this, in microseconds, compiled nothing worth a hint.
-  private static let noticeableWork: Int64 = 1_000_000
+  private static let noticeableWork: Int64 = 5_000_000
 
   /// Runs the command and ends this process as the command ended.
   ///
@@ -240,7 +240,9 @@ package struct ExecSession {
   private func hintAtSilence(_ build: BuildEnvironment, _ statistics: LeaseStatistics) {
     for (tool, wiring) in build.wirings where wiring.state == .wired && !wiring.silenceHint.isEmpty {
       guard !tool.namespaces.contains(where: { statistics.tools[$0] != nil }) else { continue }
-      if fabrik_children_cpu_microseconds() >= Self.noticeableWork, tool.isDriven(by: commandName) {
+      if fabrik_children_cpu_microseconds() >= Self.noticeableWork, tool.isDriven(by: commandName),
+        statistics.isEmpty, !wiring.isSilenceUsual
+      {
         say(wiring.silenceHint)
       }
     }

@@ -161,7 +161,8 @@ package enum CCache: BuildTool {
       // Fabrik counts, and ccache's counting takes a tenth of a hit's time.
       Option(variable: "CCACHE_NOSTATS", setting: "stats", value: "1", negation: "CCACHE_STATS"),
     ]
-    if let root = context.projectRoot {
+    // ccache takes what follows a `$` for a variable.
+    if let root = context.projectRoot, !root.string.contains("$") {
       // The same sources lie in another directory.
       options.append(Option(variable: "CCACHE_BASEDIR", setting: "base_dir", value: root.string))
     }

@@ -17,7 +17,7 @@ package enum Go: BuildTool {
     // An empty one counts: that is how it is switched off.
     if context.environment[variable] != nil { return .leftAlone("\(variable) is set") }
     guard let program = program(context) else {
-      return .unavailable("Go is not cached: go is not installed (try: sudo apt install golang)")
+      return .unavailable("Go is not cached: there is no go on the PATH (Go 1.24 or newer: https://go.dev/dl)")
     }
     guard let version = context.host.version(of: program, option: "version") else {
       return .unavailable("Go is not cached: '\(program) version' failed")

@@ -41,6 +41,7 @@ package enum Gradle: BuildTool {
     wiring.files = [.init(path, script(.script, context))]
     wiring.arguments = ["-I", path.string]
     wiring.silenceHint = silenceHint
+    wiring.isSilenceUsual = true
     return wiring
   }
 
@@ -93,6 +94,7 @@ package enum Gradle: BuildTool {
       .init("GRADLE_OPTS", [options, "-Dorg.gradle.caching=true"].compactMap { $0 }.joined(separator: " "))
     ]
     wiring.silenceHint = silenceHint
+    wiring.isSilenceUsual = true
     return wiring
   }
 

@@ -82,6 +82,8 @@ package struct Wiring: Sendable, Equatable {
   package var kept: [String] = []
   /// What to say when the tool was wired and yet never asked; nothing where that is usual.
   package var silenceHint = ""
+  /// Whether to say that only with `-v`: the tool tells by itself that there was nothing to do.
+  package var isSilenceUsual = false
 
   package init() {}
 

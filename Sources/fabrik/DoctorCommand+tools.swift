@@ -52,7 +52,7 @@ extension DoctorCommand {
       let margin = String(repeating: " ", count: width + 4)
       guard wiring.state == .wired else {
         // A sentence of its own where something is missing.
-        return ["\(indent)\(purpose): \(status == "left alone" ? "left alone, \(reason ?? "")" : reason ?? "")"]
+        return ["\(indent)\(status == "left alone" ? "\(purpose): left alone, \(reason ?? "")" : reason ?? "")"]
       }
       return ["\(indent)\(purpose): \(wiring.program ?? "not on the PATH, but wired in case it is run")"]
         + ["\(margin)sets \(sets.joined(separator: ", "))"]

@@ -22,8 +22,7 @@ struct DoctorCommand: ParsableCommand {
 
   func run() throws {
     let world = try World(named: options.config)
-    let store = try world.openStore()
-    let summary = store.summary
+    let (summary, storeProblem) = Self.open(world)
     let control = try ServerControl(world: world)
     let upstreams = world.configuration.upstreams.value.isEmpty ? [] : try control.checkUpstreams()
     let server = control.status()
@@ -38,8 +37,10 @@ struct DoctorCommand: ParsableCommand {
         (
           "cache",
           .object([
-            ("path", .string(store.directory.string)), ("bytes", .integer(summary.bytes)),
-            ("max_bytes", .integer(summary.maxSize)),
+            ("path", .string(world.configuration.cacheDirectory.value.string)),
+            ("bytes", summary.map { .integer($0.bytes) } ?? .null),
+            ("max_bytes", summary.map { .integer($0.maxSize) } ?? .null),
+            ("problem", storeProblem.map { .string($0) } ?? .null),
           ])
         ),
         ("server", .bool(server != nil)), ("daemon", .bool(server?.isDaemon == true)), ("peers", .bool(peers.isOn)),
@@ -51,16 +52,28 @@ struct DoctorCommand: ParsableCommand {
       lines: [
         "version        \(fabrikVersion)",
         "configuration  \(files.isEmpty ? "none; the defaults apply" : files.joined(separator: ", "))",
-        "cache          \(store.directory), \(ByteSize(bytes: summary.bytes)) of at most "
-          + "\(ByteSize(bytes: summary.maxSize))",
+        "cache          "
+          + (summary.map {
+            "\(world.configuration.cacheDirectory.value), \(ByteSize(bytes: $0.bytes)) of at most "
+              + "\(ByteSize(bytes: $0.maxSize))"
+          } ?? storeProblem ?? ""),
         "server         \(server.map { $0.isDaemon ? "daemon" : "for builds" } ?? "not running")",
         "peers          \(peers.line)",
         "secret         \(peers.secret)",
         "clock          \(peers.clockLine)",
         "upstreams      \(upstreams.isEmpty ? "none" : "\(upstreams.count)")",
       ] + Self.table(upstreams) + ["tools"] + tools.flatMap { $0.lines(width: width) })
-    let isSound = peers.isSound && upstreams.allSatisfy { !$0.reading.isProblem && !$0.writing.isProblem }
+    let isSound =
+      storeProblem == nil && peers.isSound && upstreams.allSatisfy { !$0.reading.isProblem && !$0.writing.isProblem }
     guard isSound, world.loaded.problems.isEmpty else { throw ExitCode(1) }
+  }
+
+  private static func open(_ world: World) -> (CacheStore.Summary?, String?) {
+    do {
+      return (try world.openStore().summary, nil)
+    } catch {
+      return (nil, "\(error)")
+    }
   }
 
   private func tools(_ world: World) throws -> [ToolReport] {

@@ -70,11 +70,18 @@ struct BuildExplanation {
     return keys.filter { known.insert($0).inserted }
   }
 
+  private static func count(_ number: Int, _ one: String, _ many: String? = nil) -> String {
+    "\(number) \(number == 1 ? one : many ?? one + "s")"
+  }
+
   var lines: [String] {
     let hits = record.lookupCount - record.misses
-    var lines = [title, "\(record.lookupCount) lookups, \(hits) hits, \(record.misses) misses"]
+    var lines = [
+      title,
+      "\(Self.count(record.lookupCount, "lookup")), \(Self.count(hits, "hit")), \(Self.count(record.misses, "miss", "misses"))",
+    ]
     for (trail, keys) in reasons {
-      lines += ["", "\(trail.count) \(trail.count == 1 ? "miss" : "misses"):"]
+      lines += ["", "\(Self.count(trail.count, "miss", "misses")):"]
       lines += trail.steps.map { "  \($0.line)" }
       if let advice = trail.advice { lines.append("  -> \(advice)") }
       for key in keys.prefix(Self.mostExamples) { lines.append("  \(key)") }
@@ -209,7 +216,7 @@ extension LookupStep {
     case .unheld:
       (outcome.number == 1 ? "1 peer, which does not have it" : "\(outcome.number) peers, none has it")
         + (detail.isEmpty ? "" : " (do not let this machine fetch: \(detail))")
-    case .absent where layer == .local: "has not had it"
+    case .absent where layer == .local: "does not have it"
     case .absent: layer == .peers ? "\(who) does not have it any more" : "does not have it"
     case .late: "\(layer == .peers ? who : "it") was asked, but its answer came too late"
     case .refused: "\(who) has it, but does not let this machine fetch"

@@ -63,10 +63,14 @@ struct WhyCommand: ParsableCommand {
     let records = BuildHistory(stateDirectory: paths.state).all()
     if let key = key.flatMap(KeyPattern.init) { return try explain(key, records, world) }
     if builds { return list(records) }
-    guard records.count >= build, build > 0 else {
+    if !records.isEmpty, !(1...records.count).contains(build) {
+      throw CommandFailure(
+        description: "there is no build \(build); the last is 1, the first that is kept \(records.count)")
+    }
+    guard !records.isEmpty else {
       format.print(
         [("schema", .integer(1)), ("builds", .array([]))],
-        lines: [records.isEmpty ? "no build has asked for anything yet" : "there are \(records.count) builds"])
+        lines: ["no build has asked for anything yet"])
       return
     }
     let report = BuildExplanation(records[build - 1])

@@ -58,7 +58,7 @@ struct WhyTests {
     #expect(last.contains("6 lookups, 6 hits, 0 misses"), "\(last)")
 
     let first = try sandbox.run("fabrik why --build 2").output
-    #expect(first.contains("6 lookups, 0 hits, 6 misses") && first.contains("local     has not had it"), "\(first)")
+    #expect(first.contains("6 lookups, 0 hits, 6 misses") && first.contains("local     does not have it"), "\(first)")
     let key = try #require(first.firstMatch(of: /ccache\/[0-9a-f]+/)).output
     for pattern in [
       String(key), String(key.dropFirst(7)), String(key.dropFirst(7).prefix(8)),
@@ -68,7 +68,7 @@ struct WhyTests {
       let lines = text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
       #expect(lines.first == String(key), "\(text)")
       #expect(lines.count { $0.hasPrefix("hit after ") } == 1 && lines.count { $0.hasPrefix("miss after ") } == 1)
-      #expect(lines.contains("local     has it") && lines.contains("local     has not had it"))
+      #expect(lines.contains("local     has it") && lines.contains("local     does not have it"))
       #expect(lines.contains("then      the build has made and stored it") && lines.contains("peers     off"))
       #expect(lines.last == "now: the local store has it")
     }

@@ -144,6 +144,12 @@ struct DownloadTests {
   }
 
   @Test func `an answer that has begun is not waited for beyond the build's patience either`() async throws {
+    // On a machine that has no time for the test, the rest comes so late that the store is given up.
+    for _ in 0..<5 where try await isStoredAfterAll() { return }
+    Issue.record("never stored")
+  }
+
+  private func isStoredAfterAll() async throws -> Bool {
     let object = FakeObject(key: key, body: body(100_000))
     let bytes = try object.bytes()
     let gate = FakeStore.group.next().makePromise(of: Void.self)
@@ -151,12 +157,18 @@ struct DownloadTests {
     let store = try await FakeStore { _ in
       .init(bytes: head, ending: .then(Array(bytes.dropFirst(5000)), gate.futureResult))
     }
+    var isStored = false
     try await withBench([store]) { (bench) async throws in
       #expect(try await bench.fetch(key, within: .milliseconds(50)) == nil)
       gate.succeed()
-      while bench.local.body(key) == nil { try await Task.sleep(for: .milliseconds(2)) }
+      while bench.local.body(key) == nil {
+        if !bench.group.takeNotices().isEmpty { return }
+        try await Task.sleep(for: .milliseconds(2))
+      }
       #expect(bench.local.body(key) == object.body)
+      isStored = true
     }
+    return isStored
   }
 
   @Test func `a body that stands still is given up within seconds`() async throws {
