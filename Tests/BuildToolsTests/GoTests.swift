@@ -46,7 +46,7 @@ struct GoTests {
   func missing() {
     #expect(
       Go.wire(FakeToolHost().context())
-        == .unavailable("Go is not cached: go is not installed (try: sudo apt install golang)"))
+        == .unavailable("Go is not cached: there is no go on the PATH (Go 1.24 or newer: https://go.dev/dl)"))
     var host = Self.host()
     host.versions = [:]
     #expect(

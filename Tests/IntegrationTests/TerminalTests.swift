@@ -99,6 +99,27 @@ struct TerminalTests {
     try eventually("the command hears SIGHUP") { access("\(sandbox.path)/hup", F_OK) == 0 }
   }
 
+  /// As `ssh -t` and terminal emulators start what they are given: without a shell that would pass it on.
+  @Test(arguments: prefixes)
+  func `the leader of a terminal's session hears that it hangs up`(prefix: String) throws {
+    let sandbox = try Sandbox()
+    try sandbox.write(
+      """
+      import os, pty, sys, time
+      process, terminal = pty.fork()
+      if process == 0:
+          os.execvp(sys.argv[1], sys.argv[1:])
+      while not os.path.exists("ready"):
+          time.sleep(0.01)
+      os.close(terminal)
+      os.waitpid(process, 0)
+      """, to: "leader.py")
+    try sandbox.run(
+      "timeout 20 python3 leader.py \(prefix)sh -c "
+        + "'trap \"echo hup > hup; exit\" HUP; echo > ready; while :; do sleep 0.05; done'")
+    #expect(try sandbox.run("cat hup").output == "hup\n")
+  }
+
   @Test(arguments: prefixes)
   func `a job in the background does not disturb the terminal`(prefix: String) throws {
     let terminal = try Terminal(sandbox: try Sandbox())
