@@ -79,4 +79,4 @@ class DoctorTests(Scenario):
         outcome = self.installation({"url": store.url, "read_only": True}).attempt("doctor")
         self.assertEqual(outcome.status, 0)
         self.assertRegex(outcome.output, rf"upstreams +1\n  {store.url} \(regional\)\n    read   works, [0-9.]+ ms\n"
-                                         r"    write  not wanted: read_only\n$")
+                                         r"    write  not wanted: read_only\ntools\n")
