@@ -29,16 +29,12 @@ final class GoCacheHandler: ChannelInboundHandler {
   private var output: ByteBuffer?
   private var account = StatisticsAccount()
   private var hasIntroducedItself = false
-  /// When an action was found to be missing: Go begins to compile then.
-  private var misses: [[UInt8]: NIODeadline] = [:]
   private var pinned: [[UInt8]: BlobFile] = [:]
   /// Requests that are not answered yet.
   private var underWay = 0
 
   /// Go asks for as much as it has processors; more is not read until something is answered.
   private static let mostUnderWay = 4096
-  /// Actions whose misses are remembered; more are stored without a duration.
-  private static let mostMisses = 100_000
   /// Files pinned by all connections: half of the descriptors there may be. Beyond that, what was handed out last is the
   /// last to be evicted.
   private static let mostPinned: Int = {
@@ -101,11 +97,11 @@ final class GoCacheHandler: ChannelInboundHandler {
     guard let key = GoCacheLink.key(action) else { return reply(.miss(id: id), context) }
     let source = account.takePrefetched(key)
     if let entry = server.cache.lookup(key, from: source, for: account) {
-      return handOut(entry, from: source, id, action, context)
+      return handOut(entry, from: source, id, context)
     }
     guard let fetch = server.cache.fetch(key, for: account, on: context.eventLoop) else {
       _ = server.cache.finishLookup(key, fetched: nil, for: account)
-      return miss(id, action, context)
+      return miss(id, key, context)
     }
     begin()
     let loop = context.eventLoop
@@ -118,9 +114,9 @@ final class GoCacheHandler: ChannelInboundHandler {
       let fetched = (try? result.get()) ?? nil
       if fetched != nil { handler.server.collectIfNeeded() }
       if let entry = handler.server.cache.finishLookup(key, fetched: fetched, for: handler.account) {
-        handler.handOut(entry, from: fetched, id, action, context)
+        handler.handOut(entry, from: fetched, id, context)
       } else {
-        handler.miss(id, action, context)
+        handler.miss(id, key, context)
       }
       handler.flush(context)
       handler.end()
@@ -128,11 +124,11 @@ final class GoCacheHandler: ChannelInboundHandler {
   }
 
   private func handOut(
-    _ entry: OpenEntry, from source: FetchedEntry?, _ id: Int64, _ action: [UInt8], _ context: ChannelHandlerContext
+    _ entry: OpenEntry, from source: FetchedEntry?, _ id: Int64, _ context: ChannelHandlerContext
   ) {
     guard let file = entry.file() else {
       server.cache.retract(entry, from: source, for: account)
-      return miss(id, action, context)
+      return miss(id, entry.record.key, context)
     }
     let record = entry.record
     pin(file, record.digest.bytes, context)
@@ -140,8 +136,9 @@ final class GoCacheHandler: ChannelInboundHandler {
       .hit(id: id, output: record.digest.bytes, size: record.size, created: record.created, path: file.path), context)
   }
 
-  private func miss(_ id: Int64, _ action: [UInt8], _ context: ChannelHandlerContext) {
-    if misses.count < Self.mostMisses { misses[action] = .now() }
+  /// Go begins to compile.
+  private func miss(_ id: Int64, _ key: CacheKey, _ context: ChannelHandlerContext) {
+    server.misses.missed(key)
     reply(.miss(id: id), context)
   }
 
@@ -160,9 +157,7 @@ final class GoCacheHandler: ChannelInboundHandler {
       server.cache.makeFileWriter(key: $0, digest: OpenSSLDigest(), adopting: size == 0 ? nil : file)
     }
     guard let writer else { return reply(.refused(id: id), context) }
-    let duration = misses.removeValue(forKey: action).map {
-      UInt32(clamping: (NIODeadline.now() - $0).nanoseconds / 1_000_000)
-    }
+    let duration = server.misses.takeDuration(of: writer.key)
     begin()
     server.transfers.begin()
     let put = Put(id: id, writer: writer, output: Digest(bytes: output), duration: duration)

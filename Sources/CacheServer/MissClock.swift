@@ -7,14 +7,16 @@ import Synchronization
 final class MissClock: Sendable {
   private let misses = Mutex<[CacheKey: NIODeadline]>([:])
 
-  /// More jobs than any machine runs at once. What is older was not stored, and is forgotten.
-  private static let limit = 1 << 14
+  /// More than a build of Go's standard library and its dependants misses. What is older was not stored, and is
+  /// forgotten.
+  private static let limit = 100_000
 
   func missed(_ key: CacheKey) {
     let now = NIODeadline.now()
     misses.withLock { misses in
       if misses.count >= Self.limit { misses = [:] }
-      misses[key] = misses[key] ?? now
+      // The last one: what failed an hour ago did not take an hour.
+      misses[key] = now
     }
   }
 
