@@ -36,8 +36,7 @@ package struct BuildIdentity: Sendable, Equatable {
   /// The repository, even where a part of it has a configuration of its own: what is below it has no name outside.
   private static func top(from directory: FilePath, home: FilePath) -> FilePath? {
     guard let root = ProjectRoot.find(from: directory, home: home) else { return nil }
-    let line = sequence(first: root) { $0.removingLastComponent() == $0 ? nil : $0.removingLastComponent() }
-    return line.prefix { !home.starts(with: $0) }.first { FileSystem.exists($0.appending(".git")) } ?? root
+    return root.ancestors.prefix { !home.starts(with: $0) }.first { FileSystem.exists($0.appending(".git")) } ?? root
   }
 
   private static func words(of command: [[UInt8]], below top: [UInt8]) -> [[UInt8]] {

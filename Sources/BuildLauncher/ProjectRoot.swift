@@ -15,8 +15,7 @@ package enum ProjectRoot {
   /// belongs to `project`. Else `directory` itself. nil for the home directory and all above it, where everything lies.
   package static func find(from directory: FilePath, home: FilePath) -> FilePath? {
     guard directory != "/", !home.starts(with: directory) else { return nil }
-    let line = sequence(first: directory) { $0.removingLastComponent() == $0 ? nil : $0.removingLastComponent() }
-      .prefix { !home.starts(with: $0) }
+    let line = directory.ancestors.prefix { !home.starts(with: $0) }
     if let repository = line.first(where: { has(repositoryMarks, in: $0) }) { return repository }
     var top = directory
     for parent in line.dropFirst() {

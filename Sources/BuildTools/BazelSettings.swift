@@ -27,10 +27,9 @@ package struct BazelSettings {
     self.arguments = Array(arguments.prefix { $0 != "--" })
     self.read = read
     self.workingDirectory = workingDirectory
-    let line = sequence(first: workingDirectory) {
-      $0.removingLastComponent() == $0 ? nil : $0.removingLastComponent()
+    workspace = workingDirectory.ancestors.first { directory in
+      Self.workspaceFiles.contains { read(directory.appending($0)) != nil }
     }
-    workspace = line.first { directory in Self.workspaceFiles.contains { read(directory.appending($0)) != nil } }
     for argument in self.arguments { note(argument) }
     if has("ignore_all_rc_files") { return }
     if !has("nosystem_rc") { readFile("/etc/bazel.bazelrc") }

@@ -58,7 +58,7 @@ package struct BuildContext: Sendable {
   /// The working directory, and those above it as far as the top of the source tree, from there upwards.
   var projectDirectories: [FilePath] {
     guard let projectRoot, workingDirectory.starts(with: projectRoot) else { return [workingDirectory] }
-    return sequence(first: workingDirectory) { $0 == projectRoot ? nil : $0.removingLastComponent() }.map { $0 }
+    return workingDirectory.ancestors.prefix { $0.starts(with: projectRoot) }
   }
 
   /// Whether one of the project's directories has one of these files.

@@ -90,9 +90,8 @@ package enum CCache: BuildTool {
     let isChosen = ["CC", "CXX", "OBJC", "OBJCXX"].contains { context.environment[$0]?.contains("sccache") == true }
     let isArranged = context.environment.entries.contains { $0.starts(with: "SCCACHE_".utf8) }
     guard !isChosen, !isArranged, context.host.find("sccache") != nil else { return false }
-    let home = StandardPaths(environment: context.environment).home
-    let settings = context.environment.absolutePath("XDG_CONFIG_HOME") ?? home.appending(".config")
-    return !context.host.exists(settings.appending("sccache/config"))
+    let settings = context.environment.configurationDirectory
+    return settings.map { context.host.exists($0.appending("sccache/config")) } != true
   }
 
   /// CMake, when it configures, remembers compilers by their paths; it has its launcher variables, and is not to remember
@@ -112,9 +111,8 @@ package enum CCache: BuildTool {
     guard lines.count >= 2, let number = lines[0].split(separator: UInt8(ascii: " ")).last else { return nil }
     let features = lines[1].split(separator: UInt8(ascii: " "))
     if features.contains(where: { $0.elementsEqual("crsh-storage".utf8) }) { return .crsh }
-    let parts = number.split(separator: UInt8(ascii: ".")).map { Int(Substring($0)) ?? 0 }
     // `CCACHE_REMOTE_STORAGE` came with 4.7.
-    guard parts.count >= 2, parts[0] > 4 || (parts[0] == 4 && parts[1] >= 7) else { return nil }
+    guard let version = ToolVersion(Substring(number)), version >= ToolVersion(4, 7) else { return nil }
     return features.contains { $0.elementsEqual("http-storage".utf8) } ? .http : nil
   }
 

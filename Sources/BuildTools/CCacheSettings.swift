@@ -15,8 +15,8 @@ struct CCacheSettings {
     } else if let directory = environment.absolutePath("CCACHE_DIR") {
       files.append(directory.appending("ccache.conf"))
     } else if let home = environment.absolutePath("HOME") {
-      let config = environment.absolutePath("XDG_CONFIG_HOME") ?? home.appending(".config")
-      files += [home.appending(".ccache/ccache.conf"), config.appending("ccache/ccache.conf")]
+      files.append(home.appending(".ccache/ccache.conf"))
+      if let config = environment.configurationDirectory { files.append(config.appending("ccache/ccache.conf")) }
     }
     for file in files {
       guard let text = context.host.read(file) else { continue }

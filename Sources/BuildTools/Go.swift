@@ -54,10 +54,7 @@ package enum Go: BuildTool {
   /// Whether `go version` names 1.24 or later: `go version go1.24.2 linux/amd64`, `go version devel go1.25-abcdef …`.
   private static func isRecent(_ version: String) -> Bool {
     for word in version.split(whereSeparator: \.isWhitespace) where word.hasPrefix("go") {
-      let numbers = word.dropFirst(2).split(separator: ".").prefix(2).map { part in
-        Int(part.prefix { ("0"..."9").contains($0) }) ?? -1
-      }
-      if numbers.count == 2, numbers[0] >= 0 { return numbers[0] > 1 || (numbers[0] == 1 && numbers[1] >= 24) }
+      if let version = ToolVersion(word.dropFirst(2)) { return version >= ToolVersion(1, 24) }
     }
     return false
   }
@@ -73,8 +70,7 @@ package enum Go: BuildTool {
 
   private static func userFile(_ environment: Environment) -> FilePath? {
     if let file = environment.nonEmpty("GOENV") { return file == "off" ? nil : FilePath(file) }
-    let config = environment.absolutePath("XDG_CONFIG_HOME") ?? environment.absolutePath("HOME")?.appending(".config")
-    return config?.appending("go/env")
+    return environment.configurationDirectory?.appending("go/env")
   }
 
   private static func isSet(in text: String?) -> Bool {

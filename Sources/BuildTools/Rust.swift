@@ -89,11 +89,7 @@ package enum Rust: BuildTool {
 
   /// Cargo's configuration files that may be there: those of the directories above, and the user's.
   private static func configurationFiles(_ context: BuildContext) -> [FilePath] {
-    var directories: [FilePath] = []
-    for start in [context.workingDirectory] + [context.projectRoot].compactMap(\.self) {
-      directories += sequence(first: start) { $0.removingLastComponent() == $0 ? nil : $0.removingLastComponent() }
-        .map { $0.appending(".cargo") }
-    }
+    var directories = context.workingDirectory.ancestors.map { $0.appending(".cargo") }
     if let home = context.environment.absolutePath("CARGO_HOME") {
       directories.append(home)
     } else if let home = context.environment.absolutePath("HOME") {
@@ -114,8 +110,7 @@ package enum Rust: BuildTool {
   private static func isRecent(_ version: String) -> Bool {
     let line = version.split(separator: "\n").first ?? ""
     guard line.hasPrefix("sccache "), let number = line.split(separator: " ").last else { return false }
-    let parts = number.split(separator: ".").map { Int($0.prefix { $0.isNumber }) ?? 0 }
-    return parts.count >= 2 && (parts[0] > 0 || parts[1] >= 16)
+    return ToolVersion(number).map { $0 >= ToolVersion(0, 16) } ?? false
   }
 
   /// What the link needs to know of the build.

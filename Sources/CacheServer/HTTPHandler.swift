@@ -31,6 +31,9 @@ final class HTTPHandler: ChannelInboundHandler {
   private static let quickAcknowledgement = ChannelOptions.Types.SocketOption(
     level: .tcp, name: .init(rawValue: TCP_QUICKACK))
 
+  /// Bytes of the small entry beside another; they go into a header.
+  private static let noteLimit = 1024
+
   private let server: ServerContext
   private let guardian: LoopbackGuard
   private let gate: ReadGate
@@ -137,7 +140,7 @@ final class HTTPHandler: ChannelInboundHandler {
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     server.cache.bring(note, for: account, on: context.eventLoop).whenComplete { _ in
       let (handler, context) = this.value
-      handler.send(key, note: handler.server.cache.smallBody(note), dialect, account, context)
+      handler.send(key, note: handler.note(note), dialect, account, context)
     }
   }
 
@@ -175,6 +178,8 @@ final class HTTPHandler: ChannelInboundHandler {
     }
   }
 
+  private func note(_ key: CacheKey) -> [UInt8]? { server.cache.body(of: key, limit: Self.noteLimit) }
+
   /// An entry that is somewhere else is fetched: who asks whether there is one wants it next.
   private func exists(
     _ key: CacheKey, note: CacheKey?, _ dialect: any HTTPDialect.Type, _ account: StatisticsAccount,
@@ -188,7 +193,7 @@ final class HTTPHandler: ChannelInboundHandler {
     EventLoopFuture.whenAllComplete(found, on: context.eventLoop).whenComplete { _ in
       let (handler, context) = this.value
       guard let entry = cache.facts(of: key) else { return handler.finish(.notFound, context) }
-      let body = HTTPBodyFacts(size: entry.size, duration: entry.duration, note: note.flatMap(cache.smallBody))
+      let body = HTTPBodyFacts(size: entry.size, duration: entry.duration, note: note.flatMap(handler.note))
       handler.write(
         HTTPAnswer.head(of: body, in: dialect, isKeptAlive: handler.isKeptAlive, allocator: context.channel.allocator),
         context)

@@ -53,6 +53,11 @@ package struct Environment: Sendable, Equatable {
     return FilePath(bytes: bytes)
   }
 
+  /// `$XDG_CONFIG_HOME`, else `~/.config`; nil when there is no home.
+  package var configurationDirectory: FilePath? {
+    absolutePath("XDG_CONFIG_HOME") ?? absolutePath("HOME")?.appending(".config")
+  }
+
   /// Replaces every occurrence of the name, at the place of the first; nil removes it.
   package mutating func setBytes(_ name: String, _ value: [UInt8]?) {
     let prefix = Array(name.utf8) + [UInt8(ascii: "=")]

@@ -28,9 +28,10 @@ package enum HTTPDialects {
 
   /// The dialect of a request's target, and what of the target it has to look at.
   package static func find(_ target: String) -> (dialect: any HTTPDialect.Type, path: Substring)? {
-    for dialect in all where target.hasPrefix(dialect.root) {
-      let path = target.dropFirst(dialect.root.count)
-      if path.first == "/" { return (dialect, path) }
+    let bytes = target.utf8
+    for dialect in all where bytes.starts(with: dialect.root.utf8) {
+      let path = bytes.dropFirst(dialect.root.utf8.count)
+      if path.first == UInt8(ascii: "/") { return (dialect, Substring(path)) }
     }
     return nil
   }
@@ -49,7 +50,7 @@ package struct HTTPCacheRequest {
   ///   - header: gives the first value of a header, by its name in lower case.
   package init(method: String, target: Substring, header: @escaping (String) -> String?) {
     self.method = method
-    path = target.prefix { $0 != "?" }
+    path = Substring(target.utf8.prefix { $0 != UInt8(ascii: "?") })
     headers = header
   }
 

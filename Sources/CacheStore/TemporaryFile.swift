@@ -1,0 +1,102 @@
+import CStoreSupport
+import Synchronization
+import SystemPackage
+import SystemSupport
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A file under `tmp`, removed with its owner unless it was published. A shared lock tells collectors of all processes
+/// that its writer lives.
+final class TemporaryFile {
+  let descriptor: CInt
+  private let path: StoreLayout.RawPath
+  private var isPublished = false
+  private static let counter = Atomic<UInt64>(0)
+
+  init(_ store: CacheStore) throws {
+    let number = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
+    path = store.layout.temporary(name: "\(getpid()).\(UInt32.random(in: 0...UInt32.max)).\(number)")
+    var descriptor = Self.create(path)
+    if descriptor < 0, errno == ENOENT {
+      // Somebody deleted the whole cache directory.
+      try FileSystem.makeDirectories(store.layout.temporary, permissions: 0o700)
+      try store.usage.reopen(path: store.layout.usage)
+      store.removalLog.reopen(path: store.layout.removals)
+      descriptor = Self.create(path)
+    }
+    guard descriptor >= 0 else { throw Errno(rawValue: errno) }
+    self.descriptor = descriptor
+  }
+
+  /// A new file that is locked; negative, and `errno` set, when there can be none.
+  private static func create(_ path: StoreLayout.RawPath) -> CInt {
+    while true {
+      let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+      guard descriptor >= 0 else { return descriptor }
+      // A collector holds its lock for as long as it takes to see that nobody else does.
+      while flock(descriptor, LOCK_SH) != 0, errno == EINTR {}
+      var status = stat()
+      if fstat(descriptor, &status) == 0, status.st_nlink > 0 { return descriptor }
+      // It came between the two, and took this for a file that a dead writer has left.
+      close(descriptor)
+    }
+  }
+
+  /// Takes over a file that another process has written there; nil when there is none.
+  init?(_ store: CacheStore, adopting name: String) {
+    guard !name.isEmpty, !name.hasPrefix("."), !name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 }) else {
+      return nil
+    }
+    path = store.layout.temporary(name: name)
+    descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+    var status = stat()
+    // Nobody else may have a name for it, under which it could be changed.
+    guard descriptor >= 0, fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1
+    else {
+      isPublished = true
+      return nil
+    }
+    flock(descriptor, LOCK_SH | LOCK_NB)
+    // Somebody deleted the whole cache directory, and the other process made this part of it anew.
+    if !FileSystem.exists(store.layout.usage) { try? store.usage.reopen(path: store.layout.usage) }
+  }
+
+  deinit {
+    if descriptor >= 0 { close(descriptor) }
+    if !isPublished { unlink(path) }
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer) throws {
+    var rest = bytes
+    while !rest.isEmpty {
+      let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw Errno(rawValue: errno)
+      }
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    }
+  }
+
+  /// Gives the file its final name. False: there is a file of that name, which stays.
+  func publish(as target: StoreLayout.RawPath) throws -> Bool {
+    if rename(to: target) { return true }
+    if errno == ENOENT {
+      let directory = FilePath(platformString: target).removingLastComponent()
+      try FileSystem.makeDirectories(directory, permissions: 0o700)
+      if rename(to: target) { return true }
+    }
+    if errno == EEXIST { return false }
+    throw Errno(rawValue: errno)
+  }
+
+  private func rename(to target: StoreLayout.RawPath) -> Bool {
+    guard fabrik_rename_noreplace(path, target) == 0 else { return false }
+    isPublished = true
+    return true
+  }
+}
