@@ -56,8 +56,13 @@ demo: build
 # machine's time.
 test: test-dependencies build
 	$(SWIFT) build --build-tests $(SWIFT_FLAGS)
-	FABRIK_TEST_BINARIES="$(CURDIR)/$(RELEASE)" $(SWIFT) test --skip-build $(SWIFT_FLAGS) --skip '^IntegrationTests\.'
-	FABRIK_TEST_BINARIES="$(CURDIR)/$(RELEASE)" $(SWIFT) test --skip-build $(SWIFT_FLAGS) --filter '^IntegrationTests\.'
+	$(RUN_TESTS) --skip '^IntegrationTests\.' 2>&1 | $(REPEAT_FAILURES)
+	$(RUN_TESTS) --filter '^IntegrationTests\.' 2>&1 | $(REPEAT_FAILURES)
+
+RUN_TESTS = FABRIK_TEST_BINARIES="$(CURDIR)/$(RELEASE)" $(SWIFT) test --skip-build $(SWIFT_FLAGS)
+# What failed stands among thousands of lines: it is said once more at the end.
+REPEAT_FAILURES = awk '{ print } /✘|Fatal error|unexpected signal/ { failed[++count] = $$0 } \
+  END { for (i = 1; i <= count; i++) print failed[i] }'
 
 # Of the release binaries, too. LAN holds arguments of the runner, as in LAN='-v -k goodbye'.
 test-lan: build

@@ -46,7 +46,9 @@ class HostTests(unittest.TestCase):
             sleeper.wait()
 
     def test_nothing_is_left_when_the_tests_are_killed(self):
-        script = (f"import sys, time; sys.path.insert(0, {str(HERE)!r})\n"
+        script = (f"import signal, sys, time; sys.path.insert(0, {str(HERE)!r})\n"
+                  # A job that a shell has put into the background is born with it ignored.
+                  "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
                   "from lan import *\n"
                   "with Lan([Machine(), CONTAINER], Link(delay=0.001)) as lan:\n"
                   "    lan.hosts[0].spawn(['sleep', '7777'])\n"
