@@ -26,7 +26,9 @@ QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mkt
 build: dependencies
 	$(SWIFT) build $(RELEASE_FLAGS) --product fabrik 2>&1 | $(QUIET_LINKER)
 	$(SWIFT) build $(RELEASE_FLAGS) --product fabrik-server
-	$(MAKE) --no-print-directory $(EXEC_LIBRARY)
+	$(MAKE) --no-print-directory $(EXEC_LIBRARY) $(CAS_LIBRARY)
+
+FIND_CLANG := clang="$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang"; [ -x "$$clang" ] || clang=cc;
 
 # Is loaded into other programs: it needs nothing but the C library. By Swift's own C compiler.
 EXEC_LIBRARY := $(RELEASE)/libfabrik-exec.so
@@ -36,9 +38,18 @@ EXEC_FLAGS := -std=gnu11 -O2 -Wall -Wextra -fPIC -fvisibility=hidden -fno-delete
 
 $(EXEC_LIBRARY): $(EXEC_SOURCES) Sources/CExecPolicy/include/CExecPolicy.h Makefile
 	@# A library that is loaded must not be written to.
-	clang="$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang"; [ -x "$$clang" ] || clang=cc; \
-	"$$clang" $(EXEC_FLAGS) -ISources/CExecPolicy/include \
-	  -o $@.new $(EXEC_SOURCES)
+	$(FIND_CLANG) "$$clang" $(EXEC_FLAGS) -ISources/CExecPolicy/include -o $@.new $(EXEC_SOURCES)
+	mv $@.new $@
+
+# Is loaded into Swift's compilers.
+CAS_LIBRARY := $(RELEASE)/libFabrikCAS.so
+CAS_SOURCES := $(wildcard Sources/FabrikCAS/*.c) Sources/CSHA256/sha256.c
+CAS_HEADERS := $(wildcard Sources/FabrikCAS/*.h) Sources/CSHA256/include/CSHA256.h
+CAS_FLAGS := -std=gnu11 -O2 -Wall -Wextra -fPIC -fvisibility=hidden -pthread -shared \
+  -Wl,-z,now -Wl,-z,relro -Wl,--as-needed -Wl,-soname,libFabrikCAS.so -s
+
+$(CAS_LIBRARY): $(CAS_SOURCES) $(CAS_HEADERS) Makefile
+	$(FIND_CLANG) "$$clang" $(CAS_FLAGS) -ISources/CSHA256/include -o $@.new $(CAS_SOURCES)
 	mv $@.new $@
 
 # Nothing is installed, and no password asked for, where all is there already.
@@ -61,7 +72,7 @@ test: test-dependencies build
 
 RUN_TESTS = FABRIK_TEST_BINARIES="$(CURDIR)/$(RELEASE)" $(SWIFT) test --skip-build $(SWIFT_FLAGS)
 # What failed stands among thousands of lines: it is said once more at the end.
-REPEAT_FAILURES = awk '{ print } /✘|Fatal error|unexpected signal/ { failed[++count] = $$0 } \
+REPEAT_FAILURES = awk '{ print; fflush() } /✘|Fatal error|unexpected signal/ { failed[++count] = $$0 } \
   END { for (i = 1; i <= count; i++) print failed[i] }'
 
 # Of the release binaries, too. LAN holds arguments of the runner, as in LAN='-v -k goodbye'.

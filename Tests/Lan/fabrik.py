@@ -118,12 +118,16 @@ class Fabrik:
         return process
 
     def signal(self, number):
-        for process in self.servers():
+        """The processes that it was sent to."""
+        processes = self.servers()
+        for process in processes:
             os.kill(process, number)
+        return processes
 
     def kill(self):
-        self.signal(signal.SIGKILL)
-        eventually(lambda: not self.servers(), "the server's end")
+        killed = self.signal(signal.SIGKILL)
+        # A build that runs has another one started in its place.
+        eventually(lambda: not set(killed) & set(self.servers()), "the server's end")
 
     def instance(self):
         """The running server's directory on the host."""
