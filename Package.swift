@@ -50,6 +50,8 @@ let package = Package(
     .target(name: "CSpawn"),
     // Also a part of libfabrik-exec.so, which the Makefile builds: SwiftPM would link Swift's runtime into it.
     .target(name: "CExecPolicy"),
+    // Also a part of libFabrikCAS.so, which the Makefile builds.
+    .target(name: "CSHA256"),
     .target(name: "CStoreSupport"),
     .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
     // Only libcurl's header is needed to build; the library is loaded when it is needed.
@@ -121,7 +123,8 @@ let package = Package(
     .target(
       name: "BuildLauncher",
       dependencies: [
-        "BuildTools", "CExecPolicy", "Configuration", "ControlProtocol", "CSpawn", "CStoreSupport", "SystemSupport",
+        "BuildTools", "CExecPolicy", "Configuration", "ControlProtocol", "CSHA256", "CSpawn", "CStoreSupport",
+        "SystemSupport",
         system,
       ],
       swiftSettings: strict),

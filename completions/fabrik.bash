@@ -209,7 +209,7 @@ _fabrik_exec() {
         return
         ;;
     '--tool')
-        __fabrik_add_completions -W 'ccache=on'$'\n''ccache=off'$'\n''sccache=on'$'\n''sccache=off'$'\n''go=on'$'\n''go=off'$'\n''bazel=on'$'\n''bazel=off'$'\n''gradle=on'$'\n''gradle=off'$'\n''turbo=on'$'\n''turbo=off'$'\n''nx=on'$'\n''nx=off'$'\n''vcpkg=on'$'\n''vcpkg=off'
+        __fabrik_add_completions -W 'ccache=on'$'\n''ccache=off'$'\n''swift=on'$'\n''swift=off'$'\n''sccache=on'$'\n''sccache=off'$'\n''go=on'$'\n''go=off'$'\n''bazel=on'$'\n''bazel=off'$'\n''gradle=on'$'\n''gradle=off'$'\n''turbo=on'$'\n''turbo=off'$'\n''nx=on'$'\n''nx=off'$'\n''vcpkg=on'$'\n''vcpkg=off'
         return
         ;;
     esac

@@ -195,7 +195,7 @@ complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options 
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats' -l 'stats' -d 'What to print at the end: none, line or json (line).' -rfka 'none line json'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats-file' -l 'stats-file' -d 'Also write the statistics there, as JSON.' -rF
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec"' -l 'tool' -d 'Switch one tool on or off. May be given several times.' -rfka 'ccache=on ccache=off sccache=on sccache=off go=on go=off bazel=on bazel=off gradle=on gradle=off turbo=on turbo=off nx=on nx=off vcpkg=on vcpkg=off'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec"' -l 'tool' -d 'Switch one tool on or off. May be given several times.' -rfka 'ccache=on ccache=off swift=on swift=off sccache=on sccache=off go=on go=off bazel=on bazel=off gradle=on gradle=off turbo=on turbo=off nx=on nx=off vcpkg=on vcpkg=off'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" no-peers' -l 'no-peers' -d 'Fetch nothing from other machines for this build.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" no-upstream' -l 'no-upstream' -d 'Use no upstream for this build.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" dry-run' -l 'dry-run' -d 'Show what would be set, and run nothing.'

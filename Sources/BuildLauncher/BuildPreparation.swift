@@ -48,7 +48,8 @@ package struct BuildPreparation: Sendable {
       command: command, environment: environment,
       endpoints: CacheEndpoints(
         crshSocket: instance.crshSocket, httpPort: endpoint.port, httpToken: credential,
-        goCacheProgram: goCacheProgram(lease: lease, instance: instance)),
+        goCacheProgram: goCacheProgram(lease: lease, instance: instance),
+        compilerCache: compilerCache(lease: lease, instance: instance)),
       projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
       buildDirectory: instance.buildDirectory(lease: lease), fabrik: ServerStarter.thisProgram,
       host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory),
@@ -62,6 +63,13 @@ package struct BuildPreparation: Sendable {
     let program = ServerStarter.thisProgram
     guard program.isAbsolute, FileSystem.isExecutableFile(program) else { return [] }
     return [program.string, "cacheprog", instance.goSocket.string, lease]
+  }
+
+  private func compilerCache(lease: String, instance: ServerInstance) -> CompilerCacheEndpoint? {
+    guard let directory = CompilerDirectory.current(store: configuration.cacheDirectory.value),
+      SwiftToolchain.library != nil
+    else { return nil }
+    return CompilerCacheEndpoint(socket: instance.compilerSocket, lease: lease, directory: directory)
   }
 
   /// Not for a shell that runs already: without the library in itself, it would hand it to all that it starts.

@@ -83,9 +83,15 @@ package struct CacheEndpoints: Sendable, Equatable {
   package let httpToken: String
   /// The words of the command that speaks Go's cache protocol: an absolute path and arguments; empty when there is none.
   package let goCacheProgram: [String]
+  /// For compilers that load libFabrikCAS.so; nil when it is not there.
+  package let compilerCache: CompilerCacheEndpoint?
 
-  package init(crshSocket: FilePath, httpPort: UInt16, httpToken: String, goCacheProgram: [String] = []) {
+  package init(
+    crshSocket: FilePath, httpPort: UInt16, httpToken: String, goCacheProgram: [String] = [],
+    compilerCache: CompilerCacheEndpoint? = nil
+  ) {
     self.goCacheProgram = goCacheProgram
+    self.compilerCache = compilerCache
     self.crshSocket = crshSocket
     self.httpPort = httpPort
     self.httpToken = httpToken
@@ -96,6 +102,21 @@ package struct CacheEndpoints: Sendable, Equatable {
 
   /// What a tool that takes an address gets: the front end, and the root of the tool's dialect.
   func address(_ root: String) -> String { "http://127.0.0.1:\(httpPort)\(root)" }
+}
+
+/// What libFabrikCAS.so works with.
+package struct CompilerCacheEndpoint: Sendable, Equatable {
+  package let socket: FilePath
+  /// Of the build.
+  package let lease: String
+  /// Where compilers keep what they hand to each other.
+  package let directory: FilePath
+
+  package init(socket: FilePath, lease: String, directory: FilePath) {
+    self.socket = socket
+    self.lease = lease
+    self.directory = directory
+  }
 }
 
 /// A program on the user's PATH.

@@ -19,7 +19,7 @@ package protocol BuildTool: Sendable {
 /// All build tools Fabrik knows. Adding one touches its own file and this list.
 package enum BuildTools {
   package static let all: [any BuildTool.Type] = [
-    CCache.self, Rust.self, Go.self, Bazel.self, Gradle.self, Turborepo.self, Nx.self, Vcpkg.self,
+    CCache.self, SwiftCompiler.self, Rust.self, Go.self, Bazel.self, Gradle.self, Turborepo.self, Nx.self, Vcpkg.self,
   ]
 
   package static let names: [String] = all.map { $0.name }

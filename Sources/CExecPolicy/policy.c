@@ -65,6 +65,8 @@ static const char *const drivers[] = {
     // Build tools. SCons, Waf, Meson, libtool, configure and Debian's tools are scripts.
     "make", "gmake", "bmake", "remake", "ninja", "ninja-build", "samu", "muon", "b2", "bjam", "jam", "cmake", "cmake3",
     "ctest", "ctest3", "cpack", "cpack3", "rpmbuild",
+    // Swift's package manager, under the names that it is called by.
+    "swift", "swift-build", "swift-package", "swift-run", "swift-test",
     // Interpreters of build tools.
     "perl", "python", "pypy",
     // Programs that run a command in another way.
@@ -278,6 +280,16 @@ bool fabrik_is_compiler(const char *file, const char *project) {
   bool result = read_at(fd, magic, SELFMAG, 0) == SELFMAG && memcmp(magic, ELFMAG, SELFMAG) == 0 &&
                 fstat(fd, &status) == 0 && status.st_mtime > first_credible_date && real_path(fd, path) &&
                 fabrik_is_compiler_name(base_name(path)) && !is_below(path, project);
+  close(fd);
+  return result;
+}
+
+bool fabrik_is_swiftc(const char *file) {
+  if (strcmp(base_name(file), "swiftc") != 0 || access(file, X_OK) != 0) return false;
+  int fd = open_program(file);
+  if (fd < 0) return false;
+  char magic[SELFMAG];
+  bool result = read_at(fd, magic, SELFMAG, 0) == SELFMAG && memcmp(magic, ELFMAG, SELFMAG) == 0;
   close(fd);
   return result;
 }

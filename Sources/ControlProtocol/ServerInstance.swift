@@ -65,8 +65,10 @@ package struct ServerInstance: Sendable {
   package var crshSocket: FilePath { directory.appending("crsh.sock") }
   /// What `fabrik cacheprog` speaks for Go.
   package var goSocket: FilePath { directory.appending("go.sock") }
+  /// What libFabrikCAS.so speaks in compilers.
+  package var compilerSocket: FilePath { directory.appending("cas.sock") }
   /// The sockets in the directory.
-  package var sockets: [FilePath] { [controlSocket, crshSocket, goSocket] }
+  package var sockets: [FilePath] { [controlSocket, crshSocket, goSocket, compilerSocket] }
   /// `PORT TOKEN` of the HTTP front end on 127.0.0.1, kept so that the next server can use them again.
   package var httpEndpoint: FilePath { directory.appending("http") }
   /// What one build's tools need while it runs, by the lease's id; removed when the lease ends.

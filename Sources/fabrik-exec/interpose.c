@@ -1,7 +1,7 @@
 // libfabrik-exec.so: is loaded by LD_PRELOAD into programs that drive builds, and sees what they execute.
 //
-// A compiler that is called by its path, where links in PATH have no effect, is run by ccache. Everything else is executed
-// as it is: with the library if it drives builds itself (see fabrik_drives_builds), without it if not, as AddressSanitizer,
+// A compiler that is called by its path, where links in PATH have no effect, is run by ccache, and Swift's by a link to
+// fabrik. Everything else is executed as it is: with the library if it drives builds itself (see fabrik_drives_builds), without it if not, as AddressSanitizer,
 // other C libraries, and tests that look at their environment would mind it.
 //
 // These functions run in threads, after fork and after vfork: they do not allocate, do not lock, and write to nothing but
@@ -49,7 +49,8 @@ __attribute__((constructor)) static void find_next(void) {
 
 // --- the environment ---
 
-static const char preload_name[] = "LD_PRELOAD=", wiring_name[] = FABRIK_EXEC_VARIABLE "=";
+static const char preload_name[] = "LD_PRELOAD=", wiring_name[] = FABRIK_EXEC_VARIABLE "=",
+                  swiftc_name[] = FABRIK_SWIFTC_VARIABLE "=";
 
 static const char *value_of(const char *entry, const char *name, size_t length) {
   return strncmp(entry, name, length) == 0 ? entry + length : NULL;
@@ -62,13 +63,15 @@ typedef struct {
   const char *preload;
   // What runs compilers, and where they must not be: `CCACHE:PROJECT`.
   const char *wiring;
+  // What runs Swift's compiler.
+  const char *swiftc;
 } surroundings;
 
 // More than these are handed on as they are: the stack may be small.
 enum { most_entries = 4096, longest_preload = 4096, most_arguments = 65536 };
 
 static surroundings survey(strings environment) {
-  surroundings found = {0, NULL, NULL};
+  surroundings found = {0, NULL, NULL, NULL};
   if (environment == NULL) return found;
   for (; environment[found.count] != NULL; found.count++) {
     const char *entry = environment[found.count];
@@ -76,6 +79,8 @@ static surroundings survey(strings environment) {
     if (value != NULL && found.preload == NULL && strstr(value, FABRIK_EXEC_LIBRARY) != NULL) found.preload = entry;
     value = value_of(entry, wiring_name, sizeof wiring_name - 1);
     if (value != NULL && found.wiring == NULL) found.wiring = value;
+    value = value_of(entry, swiftc_name, sizeof swiftc_name - 1);
+    if (value != NULL && found.swiftc == NULL) found.swiftc = value;
   }
   if (found.count > most_entries || (found.preload != NULL && strlen(found.preload) > longest_preload)) {
     found.preload = NULL;
@@ -141,14 +146,29 @@ static bool is_compilation(strings arguments) {
   return false;
 }
 
-// Whether ccache is to run `file`. A compiler that is called by another name may behave in another way.
-static bool is_for_ccache(const char *file, strings arguments, const surroundings *found, size_t *ccache_length) {
-  if (file[0] != '/' || found->wiring == NULL || arguments == NULL || arguments[0] == NULL) return false;
-  if (!fabrik_is_compiler_name(base_name(file)) || strcmp(base_name(file), base_name(arguments[0])) != 0) return false;
+// What runs a program in its stead, with its path as the first argument.
+typedef struct {
+  const char *path;
+  size_t length;
+  // By which it is called.
+  const char *name;
+} launcher;
+
+// What is to run `file`; its path is NULL when nothing is. A compiler that is called by another name may behave in another
+// way.
+static launcher launcher_of(const char *file, strings arguments, const surroundings *found) {
+  const launcher none = {NULL, 0, NULL};
+  if (file[0] != '/' || arguments == NULL || arguments[0] == NULL) return none;
+  if (strcmp(base_name(file), base_name(arguments[0])) != 0 || count_of(arguments) > most_arguments) return none;
+  if (found->swiftc != NULL && found->swiftc[0] == '/' && fabrik_is_swiftc(file)) {
+    size_t length = strlen(found->swiftc);
+    return length < PATH_MAX ? (launcher){found->swiftc, length, base_name(found->swiftc)} : none;
+  }
+  if (found->wiring == NULL || !fabrik_is_compiler_name(base_name(file))) return none;
   const char *colon = strchr(found->wiring, ':');
-  if (colon == NULL || found->wiring[0] != '/' || colon - found->wiring >= PATH_MAX) return false;
-  *ccache_length = (size_t)(colon - found->wiring);
-  return is_compilation(arguments + 1) && count_of(arguments) <= most_arguments && fabrik_is_compiler(file, colon + 1);
+  if (colon == NULL || found->wiring[0] != '/' || colon - found->wiring >= PATH_MAX) return none;
+  if (!is_compilation(arguments + 1) || !fabrik_is_compiler(file, colon + 1)) return none;
+  return (launcher){found->wiring, (size_t)(colon - found->wiring), "ccache"};
 }
 
 // How a program is begun: in this process, or in a new one; by its path, or as `execvp` does.
@@ -178,17 +198,18 @@ static int execute(const manner *how, const char *file, strings arguments, strin
   char *without_library[found.count + 1];
   char preload[strlen(found.preload) + 1];
   leave_library_out(&found, environment, without_library, preload);
-  size_t length = 0;
-  if (path != NULL && is_for_ccache(path, arguments, &found, &length)) {
+  launcher launcher = {NULL, 0, NULL};
+  if (path != NULL) launcher = launcher_of(path, arguments, &found);
+  if (launcher.path != NULL) {
     size_t count = count_of(arguments);
-    char ccache[length + 1];
+    char program[launcher.length + 1];
     const char *all[count + 2];
-    memcpy(ccache, found.wiring, length);
-    ccache[length] = 0;
-    all[0] = "ccache";
+    memcpy(program, launcher.path, launcher.length);
+    program[launcher.length] = 0;
+    all[0] = launcher.name;
     all[1] = path;
     memcpy(all + 2, arguments + 1, count * sizeof all[0]);
-    int result = begin(how, false, ccache, (strings)all, without_library);
+    int result = begin(how, false, program, (strings)all, without_library);
     if (how->is_spawned && result == 0) return 0;
     // It is gone, or the arguments have become too many: the compiler will do.
   }

@@ -14,9 +14,9 @@ def main():
     except namespaces.Forbidden as reason:
         print(f"skipped: the LAN scenarios need network namespaces: {reason}")
         return
-    # Ends the hosts first.
     # A shell's background job is born with it ignored, and so would be all that is started here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Ends the hosts first.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     words = sys.argv[1:]
     is_named = any(not word.startswith("-") and before != "-k" for before, word in zip(["", *words], words))

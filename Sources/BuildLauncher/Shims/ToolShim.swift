@@ -9,6 +9,10 @@ package enum ToolShim: String, CaseIterable {
   /// The owner of a build's sccache daemon.
   case sccacheKeeper = "fabrik-sccache-keeper"
   case bazel, bazelisk
+  /// In the PATH of those who look for Swift's compiler there.
+  case swiftc
+  /// In place of Swift's compiler, with its path as the first argument.
+  case swiftLauncher = "fabrik-swiftc"
 
   /// Does what the program is to do, and ends this process; mostly by executing the program itself.
   ///
@@ -18,6 +22,8 @@ package enum ToolShim: String, CaseIterable {
     case .sccache: SccacheShim.run(arguments: arguments, environment: environment)
     case .rustc: RustShim.run(arguments: Array(arguments.dropFirst()), environment: environment)
     case .sccacheKeeper: SccacheKeeper.run(arguments: Array(arguments.dropFirst()), environment: environment)
+    case .swiftc: SwiftShim.runNext(arguments: arguments, environment: environment)
+    case .swiftLauncher: SwiftShim.run(arguments: Array(arguments.dropFirst()), environment: environment)
     case .bazel, .bazelisk: BazelShim.run(arguments: arguments, environment: environment)
     }
   }

@@ -11,6 +11,8 @@
 #define FABRIK_EXEC_LIBRARY "libfabrik-exec.so"
 // `CCACHE:PROJECT`: what runs compilers that are called by their paths, and the top of the source tree, or nothing.
 #define FABRIK_EXEC_VARIABLE "FABRIK_EXEC"
+// What runs Swift's compiler, which it gets as its first argument.
+#define FABRIK_SWIFTC_VARIABLE "FABRIK_SWIFTC"
 
 // Whether a name is one of a C or C++ compiler: plain, with a version behind (`gcc-12`), with a target before
 // (`x86_64-linux-gnu-g++`).
@@ -19,6 +21,9 @@ FABRIK_HIDDEN bool fabrik_is_compiler_name(const char *name);
 // Whether a file is a compiler that ccache can tell from others, and no wrapper: named like one, links followed; a binary;
 // with a credible date; not below `project` (which may be empty), where it may be what the build makes.
 FABRIK_HIDDEN bool fabrik_is_compiler(const char *file, const char *project);
+
+// Whether a file is Swift's compiler driver: a binary of that name.
+FABRIK_HIDDEN bool fabrik_is_swiftc(const char *file);
 
 // Whether the library may be loaded into what runs when `file` is executed: a program that starts others when it builds
 // (a script: its interpreter), linked dynamically, for this architecture and C library, and without AddressSanitizer.

@@ -1,0 +1,117 @@
+import BuildTools
+import Configuration
+import ControlProtocol
+import SystemPackage
+import SystemSupport
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Swift's compiler, with its own cache switched on and libFabrikCAS.so behind it. Whatever goes wrong here, the compiler
+/// runs as it was called.
+struct SwiftShim {
+  private let compiler: FilePath
+  /// Without the compiler.
+  private let arguments: [[UInt8]]
+  private let environment: Environment
+
+  /// - Parameter arguments: the compiler's path, and its arguments.
+  static func run(arguments: [[UInt8]], environment: Environment) -> Never {
+    guard let compiler = arguments.first else {
+      StandardStream.error.write(
+        line: "fabrik: \(SwiftCompiler.shim) is called by libfabrik-exec.so, with a compiler to run")
+      exit(125)
+    }
+    let shim = SwiftShim(
+      compiler: FilePath(bytes: compiler), arguments: Array(arguments.dropFirst()), environment: environment)
+    if let options = shim.options { shim.runCached(options) }
+    shim.becomeCompiler()
+  }
+
+  /// For who has called the compiler by its name.
+  ///
+  /// - Parameter arguments: with the name it was called by.
+  static func runNext(arguments: [[UInt8]], environment: Environment) -> Never {
+    let call = ShimCall(arguments: arguments, environment: environment)
+    guard let program = call.program else { call.run() }
+    run(arguments: [program.bytes] + arguments.dropFirst(), environment: call.environment)
+  }
+
+  private func becomeCompiler() -> Never {
+    let failure = CommandProcess.replace(
+      candidates: [compiler.bytes], arguments: [compiler.bytes] + arguments, environment: environment)
+    StandardStream.error.write(line: "\(compiler): \(failure.errno)")
+    exit(failure.exitStatus)
+  }
+
+  // MARK: - Caching
+
+  /// Bytes below which a disk is taken for full: the compiler, when it cannot write, fails.
+  private static let room: UInt64 = 256 << 20
+
+  /// What to add to the arguments; nil when the call is to stay as it is.
+  private var options: [String]? {
+    guard let directory = environment.absolutePath(SwiftCompiler.directoryVariable),
+      let library = SwiftToolchain.library
+    else {
+      return nil
+    }
+    let toolchain = SwiftToolchain(compiler: compiler)
+    let call = SwiftCall(
+      arguments.map { String(decoding: $0, as: UTF8.self) }, toolchain: toolchain.directory)
+    if case .plain = call.verdict { return nil }
+    guard makeReady(directory) else { return nil }
+    let scratch = directory.removingLastComponent()
+    let memory = ProbeMemory(directory: StandardPaths(environment: environment).cache.appending("probes"))
+    guard
+      case .works(let identity) = toolchain.ability(
+        library: library, memory: memory, scratch: scratch, environment: environment)
+    else { return nil }
+    var options = SwiftToolchain.options(library: library, directory: directory, identity: identity)
+    // Otherwise another one is chosen than without the cache.
+    if !call.hasDiagnosticStyle { options += ["-diagnostic-style", "swift"] }
+    if call.verdict == .partlyCached {
+      options += ["-Xfrontend", "-cache-disable-replay", "-cas-plugin-option", "sharing=off"]
+    }
+    // Conditions that no source asks for: what has to be in a key, and is not.
+    options += ["-D", "FABRIK_OUTPUTS_\(ShortHash.name(of: Array(call.outputs.joined(separator: " ").utf8)))"]
+    for macro in call.macros {
+      guard let digest = FileDigest.hex(of: macro) else { return nil }
+      options += ["-D", "FABRIK_MACRO_\(digest)"]
+    }
+    return options
+  }
+
+  private func makeReady(_ directory: FilePath) -> Bool {
+    guard (try? FileSystem.makeDirectories(directory, permissions: 0o700)) != nil,
+      directory.withPlatformString({ access($0, W_OK | X_OK) }) == 0
+    else { return false }
+    var status = statvfs()
+    guard directory.withPlatformString({ statvfs($0, &status) }) == 0 else { return false }
+    return UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue >= Self.room
+  }
+
+  /// Runs the compiler with its cache, and, if it then misses what it has put there, without.
+  private func runCached(_ options: [String]) {
+    let mark = environment.absolutePath(SwiftCompiler.spillVariable)?.removingLastComponent().appending(
+      "missed.\(getpid())")
+    var environment = environment
+    environment[SwiftCompiler.missedVariable] = mark?.string
+    guard
+      let command = try? CommandProcess(
+        candidates: [compiler.bytes], arguments: [compiler.bytes] + arguments + options.map { Array($0.utf8) },
+        environment: environment, processes: LinuxProcessTable())
+    else { return }
+    let ending = command.wait()
+    guard ending != .exited(0), let mark, (try? FileSystem.remove(mark)) != nil else { ending.reproduce() }
+    // What is not whole stays so.
+    if let directory = environment.absolutePath(SwiftCompiler.directoryVariable) {
+      let aside = FilePath("\(directory).\(getpid()).damaged")
+      if (try? FileSystem.rename(directory, to: aside)) != nil { try? FileSystem.removeTree(aside) }
+    }
+    StandardStream.error.write(line: "fabrik: the compiler's cache is not whole; compiling without it")
+  }
+}
