@@ -53,7 +53,8 @@ package struct BuildPreparation: Sendable {
       projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
       buildDirectory: instance.buildDirectory(lease: lease), fabrik: ServerStarter.thisProgram,
       host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory),
-      execLibrary: execLibrary, workingDirectory: workingDirectory, use: use)
+      execLibrary: execLibrary, workingDirectory: workingDirectory, use: use,
+      mapsPaths: configuration.mapsPaths.value)
     return BuildEnvironment(
       context: context, configuration: configuration, links: LinkDirectory(root: paths.data.appending("links")))
   }

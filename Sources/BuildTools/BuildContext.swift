@@ -33,14 +33,17 @@ package struct BuildContext: Sendable {
   /// The library that sees compilers which are called by their paths; nil when it must not, or cannot, be loaded into the
   /// command.
   package let execLibrary: FilePath?
+  /// Whether compilers may be told another name for the project's directory.
+  package let mapsPaths: Bool
 
   package init(
     command: [String], environment: Environment, endpoints: CacheEndpoints, projectRoot: FilePath?, scratch: FilePath,
     buildDirectory: FilePath, fabrik: FilePath, host: any ToolHost, execLibrary: FilePath? = nil,
-    workingDirectory: FilePath = "/", use: WiringUse = .build
+    workingDirectory: FilePath = "/", use: WiringUse = .build, mapsPaths: Bool = false
   ) {
     self.workingDirectory = workingDirectory
     self.use = use
+    self.mapsPaths = mapsPaths
     self.command = command
     self.environment = environment
     self.endpoints = endpoints

@@ -26,6 +26,8 @@ package enum SwiftCompiler: BuildTool {
   package static let leaseVariable = "FABRIK_CAS_LEASE"
   /// A directory of this build, in memory, for what finds no room on the disk.
   package static let spillVariable = "FABRIK_CAS_SPILL"
+  /// A directory that compilers take for another one; see `exec.map_paths`.
+  package static let mappedVariable = "FABRIK_CAS_MAPPED"
   /// A file that is made when an object is missed that a compiler was told of.
   package static let missedVariable = "FABRIK_CAS_MISSED"
 
@@ -45,6 +47,9 @@ package enum SwiftCompiler: BuildTool {
       .init(directoryVariable, endpoint.directory.string), .init(socketVariable, endpoint.socket.string),
       .init(leaseVariable, endpoint.lease), .init(spillVariable, context.buildDirectory.appending("spill").string),
     ]
+    if context.mapsPaths, let root = context.projectRoot {
+      wiring.variables.append(.init(mappedVariable, root.string))
+    }
     if let library = context.execLibrary {
       wiring.preload = library
       wiring.links = .init(target: context.fabrik, names: [shim], variable: launcherVariable)

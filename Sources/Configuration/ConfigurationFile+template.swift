@@ -24,6 +24,8 @@ extension ConfigurationFile {
     # prefetch = true
     # Whether compilers that are called by their paths (/usr/bin/gcc) are cached, too. Default: true.
     # absolute_compilers = true
+    # Swift: whether results fit other directories; #filePath and debuggers then see /^src. Default: false.
+    # map_paths = true
 
     [p2p]
     # Whether builds fetch from other machines of the team, and these from this one. Default: false.

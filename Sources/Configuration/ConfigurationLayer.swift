@@ -11,6 +11,7 @@ package struct ConfigurationLayer: Sendable {
   package var tools: [String: Setting<Bool>] = [:]
   package var prefetch: Setting<Bool>?
   package var absoluteCompilers: Setting<Bool>?
+  package var mapsPaths: Setting<Bool>?
   package var peers = PeerLayer()
   package var upstreams: Setting<[UpstreamSettings]>?
 
@@ -53,6 +54,9 @@ package struct ConfigurationLayer: Sendable {
     case .absoluteCompilers:
       guard let value = PeerLayer.switches[text] else { throw wrong }
       absoluteCompilers = Setting(value, from: place)
+    case .mapsPaths:
+      guard let value = PeerLayer.switches[text] else { throw wrong }
+      mapsPaths = Setting(value, from: place)
     default: break
     }
   }

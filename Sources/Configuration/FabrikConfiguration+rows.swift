@@ -34,6 +34,7 @@ extension FabrikConfiguration {
     case .tools: toolsRow
     case .prefetch: row(key, prefetch, quoted: "\(prefetch.value)")
     case .absoluteCompilers: row(key, absoluteCompilers, quoted: "\(absoluteCompilers.value)")
+    case .mapsPaths: row(key, mapsPaths, quoted: "\(mapsPaths.value)")
     case .peersEnabled: row(key, peers.isEnabled, quoted: "\(peers.isEnabled.value)")
     case .peersSecret: row(key, peers.secret, quoted: peers.secret.value?.description ?? "")
     case .peersConsent: row(key, peers.consent, quoted: peers.consent.value.rawValue)

@@ -16,6 +16,8 @@ package struct FabrikConfiguration: Sendable {
   package let prefetch: Setting<Bool>
   /// Whether compilers that are called by their paths are cached, too.
   package let absoluteCompilers: Setting<Bool>
+  /// Whether Swift's compiler is told another name for the project's directory, so that results fit other directories.
+  package let mapsPaths: Setting<Bool>
   package let peers: PeerConfiguration
   /// In the order in which they are asked.
   package let upstreams: Setting<[UpstreamSettings]>
@@ -35,6 +37,7 @@ package struct FabrikConfiguration: Sendable {
     upstreams = layers.lazy.compactMap(\.upstreams).first ?? Setting([])
     prefetch = layers.lazy.compactMap(\.prefetch).first ?? Setting(true)
     absoluteCompilers = layers.lazy.compactMap(\.absoluteCompilers).first ?? Setting(true)
+    mapsPaths = layers.lazy.compactMap(\.mapsPaths).first ?? Setting(false)
     tools = layers.reversed().reduce(into: [:]) { all, layer in all.merge(layer.tools) { $1 } }
   }
 

@@ -9,6 +9,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   case tools = "exec.tools"
   case prefetch = "exec.prefetch"
   case absoluteCompilers = "exec.absolute_compilers"
+  case mapsPaths = "exec.map_paths"
   case peersEnabled = "p2p.enabled"
   case peersSecret = "p2p.secret"
   case peersConsent = "p2p.consent"
@@ -34,6 +35,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .tools: "FABRIK_TOOLS"
     case .prefetch: "FABRIK_PREFETCH"
     case .absoluteCompilers: "FABRIK_ABSOLUTE_COMPILERS"
+    case .mapsPaths: "FABRIK_MAP_PATHS"
     case .peersEnabled: "FABRIK_P2P_ENABLED"
     case .peersSecret: "FABRIK_P2P_SECRET"
     case .peersConsent: "FABRIK_P2P_CONSENT"
@@ -52,7 +54,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   var form: Form {
     switch self {
     case .maxSize, .linger, .peersPort: .textOrNumber
-    case .prefetch, .absoluteCompilers, .peersEnabled: .textOrSwitch
+    case .prefetch, .absoluteCompilers, .mapsPaths, .peersEnabled: .textOrSwitch
     case .peersAddresses, .peersInterfaces: .list
     case .tools: .table
     default: .text
@@ -67,7 +69,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .linger: "a duration, such as \"30s\", \"5m\" or 0"
     case .statistics: "\"none\", \"line\" or \"json\""
     case .tools: "a table of tools, such as { ccache = false }"
-    case .prefetch, .absoluteCompilers, .peersEnabled: "true or false"
+    case .prefetch, .absoluteCompilers, .mapsPaths, .peersEnabled: "true or false"
     case .peersSecret: "the team's secret, such as \"${FABRIK_TEAM_SECRET}\""
     case .peersConsent: "\"notify-once\", \"notify-always\" or \"always-allow\""
     case .peersAddresses: "a list of addresses, such as [\"10.0.0.2:4711\"]"

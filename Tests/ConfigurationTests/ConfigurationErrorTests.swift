@@ -12,7 +12,7 @@ struct ConfigurationErrorTests {
     ("[cache]\nsize = 1", ":2:1: unknown key 'size' in [cache]; known there: dir, max_size"),
     (
       "[exec]\n  stat = 1",
-      ":2:3: unknown key 'stat' in [exec]; known there: linger, stats, stats_file, tools, prefetch, absolute_compilers"
+      ":2:3: unknown key 'stat' in [exec]; known there: linger, stats, stats_file, tools, prefetch, absolute_compilers, map_paths"
     ),
     (
       "\n[cashe]\ndir = \"x\"",

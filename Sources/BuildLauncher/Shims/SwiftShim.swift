@@ -52,6 +52,9 @@ struct SwiftShim {
   /// Bytes below which a disk is taken for full: the compiler, when it cannot write, fails.
   private static let room: UInt64 = 256 << 20
 
+  /// What a mapped directory is taken for. The compiler's own way to write a path that nobody has.
+  private static let mappedName = "/^src"
+
   /// What to add to the arguments; nil when the call is to stay as it is.
   private var options: [String]? {
     guard let directory = environment.absolutePath(SwiftCompiler.directoryVariable),
@@ -75,6 +78,11 @@ struct SwiftShim {
     if !call.hasDiagnosticStyle { options += ["-diagnostic-style", "swift"] }
     if call.verdict == .partlyCached {
       options += ["-Xfrontend", "-cache-disable-replay", "-cas-plugin-option", "sharing=off"]
+    } else if let directory = environment.absolutePath(SwiftCompiler.mappedVariable),
+      let root = try? FileSystem.realPath(directory)
+    {
+      // Tests look for their files by the paths of their sources.
+      options += ["-scanner-prefix-map-paths", root.string, Self.mappedName, "-cas-plugin-option", "mapped=\(root)"]
     }
     // Conditions that no source asks for: what has to be in a key, and is not.
     options += ["-D", "FABRIK_OUTPUTS_\(ShortHash.name(of: Array(call.outputs.joined(separator: " ").utf8)))"]
