@@ -15,7 +15,7 @@ package struct CacheKey: Sendable, Hashable {
   }
 
   /// Namespaces of blobs under their own SHA-256.
-  private static let contentAddressed: Set<String> = ["bazel-cas"]
+  private static let contentAddressed: Set<String> = ["bazel-cas", "swift-cas"]
 
   /// Whether the key says itself which body it stands for.
   package var isContentAddressed: Bool { Self.contentAddressed.contains(namespace) }

@@ -1,0 +1,235 @@
+package import CacheStore
+import SystemSupport
+
+/// What the plugin in Swift's and Clang's compilers and the server say to each other on `cas.sock`.
+///
+/// Each message is a frame: the length of what follows (4 bytes), its kind (1 byte), and its fields; integers are little
+/// endian. A connection has one question under way, and is answered in order. Bodies larger than a few kilobytes do not
+/// travel: they are files in the plugin's working directory, or in the store.
+///
+///     1 hello   version (1), length (1), lease, working directory: the rest  -> 1 ready   version (1)
+///     2 get     action (32)                                                  -> 2 hit     see below
+///                                                                            or 3 miss
+///     3 put     action (32), body of a ``CompilerAction``: the rest          -> nothing
+///     4 object  digest (32)                                                  -> 4 object  0 (1), body: the rest
+///                                                                            or 4 object  1 (1), path: the rest
+///                                                                            or 3 miss
+///     5 used    action (32), bytes (8)                                       -> nothing
+///                                                                               5 working, before an answer that takes long
+///
+/// A hit is the length of the body (4), the body of the ``CompilerAction``, and for each of its separate objects, in their
+/// order, the length of a path (2) and the path of a file.
+package enum CompilerCacheLink {
+  /// Of this protocol. Both ends are of one installation; another one is not spoken to.
+  package static let version: UInt8 = 1
+
+  /// Bytes that may follow a frame's length.
+  package static let longestFrame = 64 << 20
+
+  /// Bytes of an action's identifier and of a digest.
+  static let identifierLength = 32
+
+  package enum Request: Equatable, Sendable {
+    /// The first message. `lease`: of the build, empty when it is not known; `directory`: the absolute path of the working
+    /// directory.
+    case hello(lease: String, directory: [UInt8])
+    case get(action: [UInt8])
+    /// `body`: of a ``CompilerAction``, not checked yet.
+    case put(action: [UInt8], body: [UInt8])
+    case object(Digest)
+    /// The plugin has found an action in its working directory; `bytes`: of it and of its separate objects.
+    case used(action: [UInt8], bytes: UInt64)
+  }
+
+  package enum Reply: Equatable, Sendable {
+    case ready
+    case hit(body: [UInt8], paths: [[UInt8]])
+    case miss
+    case object(body: [UInt8])
+    case objectFile(path: [UInt8])
+    case working
+  }
+
+  package static let actionNamespace = "swift-ac"
+  package static let objectNamespace = "swift-cas"
+
+  /// The key of an action.
+  package static func key(ofAction action: [UInt8]) -> CacheKey? {
+    CacheKey(namespace: actionNamespace, bytes: action)
+  }
+
+  /// The key of an object that is an entry of its own.
+  package static func key(ofObject digest: Digest) -> CacheKey? {
+    CacheKey(namespace: objectNamespace, bytes: digest.bytes)
+  }
+}
+
+/// A message of ``CompilerCacheLink``.
+package protocol CompilerCacheMessage: Equatable, Sendable {
+  /// The whole frame.
+  var encoded: [UInt8] { get }
+
+  /// nil when there is no such message.
+  init?(frame: inout CompilerCacheFrame)
+}
+
+/// The kind and the fields of a message that has arrived.
+package struct CompilerCacheFrame {
+  let kind: UInt8
+  fileprivate var fields: ArraySlice<UInt8>
+
+  fileprivate init?(_ bytes: UnsafeRawBufferPointer) {
+    guard let kind = bytes.first else { return nil }
+    self.kind = kind
+    fields = Array(bytes.dropFirst())[...]
+  }
+
+  fileprivate mutating func bytes(_ count: Int) -> [UInt8]? {
+    guard fields.count >= count else { return nil }
+    defer { fields = fields.dropFirst(count) }
+    return Array(fields.prefix(count))
+  }
+
+  fileprivate mutating func rest() -> [UInt8] {
+    defer { fields = [] }
+    return Array(fields)
+  }
+
+  fileprivate mutating func number<Number: FixedWidthInteger & UnsignedInteger>(_ type: Number.Type) -> Number? {
+    bytes(Number.bitWidth / 8)?.reversed().reduce(0) { $0 << 8 | Number($1) }
+  }
+
+  fileprivate mutating func identifier() -> [UInt8]? { bytes(CompilerCacheLink.identifierLength) }
+
+  fileprivate mutating func isVersion() -> Bool { bytes(1) == [CompilerCacheLink.version] }
+
+  fileprivate static func encode(_ kind: UInt8, _ fields: [UInt8]...) -> [UInt8] {
+    let length = fields.reduce(1) { $0 + $1.count }
+    var frame: [UInt8] = []
+    frame.reserveCapacity(4 + length)
+    frame.append(littleEndian: UInt32(length))
+    frame.append(kind)
+    for field in fields { frame += field }
+    return frame
+  }
+
+  fileprivate static func number(_ number: some FixedWidthInteger) -> [UInt8] {
+    withUnsafeBytes(of: number.littleEndian) { Array($0) }
+  }
+}
+
+extension CompilerCacheLink.Request: CompilerCacheMessage {
+  /// - Precondition: the lease is shorter than 256 bytes, and the frame not too long.
+  package var encoded: [UInt8] {
+    switch self {
+    case .hello(let lease, let directory):
+      CompilerCacheFrame.encode(
+        1, [CompilerCacheLink.version, UInt8(lease.utf8.count)], Array(lease.utf8), directory)
+    case .get(let action): CompilerCacheFrame.encode(2, action)
+    case .put(let action, let body): CompilerCacheFrame.encode(3, action, body)
+    case .object(let digest): CompilerCacheFrame.encode(4, digest.bytes)
+    case .used(let action, let bytes): CompilerCacheFrame.encode(5, action, CompilerCacheFrame.number(bytes))
+    }
+  }
+
+  package init?(frame: inout CompilerCacheFrame) {
+    switch frame.kind {
+    case 1:
+      guard frame.isVersion(), let length = frame.number(UInt8.self), let lease = frame.bytes(Int(length)) else {
+        return nil
+      }
+      let directory = frame.rest()
+      guard directory.first == UInt8(ascii: "/"), !directory.contains(0) else { return nil }
+      self = .hello(lease: String(decoding: lease, as: UTF8.self), directory: directory)
+    case 2:
+      guard let action = frame.identifier() else { return nil }
+      self = .get(action: action)
+    case 3:
+      guard let action = frame.identifier() else { return nil }
+      self = .put(action: action, body: frame.rest())
+    case 4:
+      guard let digest = frame.identifier() else { return nil }
+      self = .object(Digest(bytes: digest))
+    case 5:
+      guard let action = frame.identifier(), let bytes = frame.number(UInt64.self) else { return nil }
+      self = .used(action: action, bytes: bytes)
+    default: return nil
+    }
+  }
+}
+
+extension CompilerCacheLink.Reply: CompilerCacheMessage {
+  /// - Precondition: paths are shorter than 64 KiB, and the frame is not too long.
+  package var encoded: [UInt8] {
+    switch self {
+    case .ready: return CompilerCacheFrame.encode(1, [CompilerCacheLink.version])
+    case .hit(let body, let paths):
+      var files: [UInt8] = []
+      for path in paths {
+        files.append(littleEndian: UInt16(path.count))
+        files += path
+      }
+      return CompilerCacheFrame.encode(2, CompilerCacheFrame.number(UInt32(body.count)), body, files)
+    case .miss: return CompilerCacheFrame.encode(3)
+    case .object(let body): return CompilerCacheFrame.encode(4, [0], body)
+    case .objectFile(let path): return CompilerCacheFrame.encode(4, [1], path)
+    case .working: return CompilerCacheFrame.encode(5)
+    }
+  }
+
+  package init?(frame: inout CompilerCacheFrame) {
+    switch frame.kind {
+    case 1:
+      guard frame.isVersion() else { return nil }
+      self = .ready
+    case 2:
+      guard let length = frame.number(UInt32.self), let body = frame.bytes(Int(length)) else { return nil }
+      var paths: [[UInt8]] = []
+      while let length = frame.number(UInt16.self) {
+        guard let path = frame.bytes(Int(length)) else { return nil }
+        paths.append(path)
+      }
+      self = .hit(body: body, paths: paths)
+    case 3: self = .miss
+    case 4:
+      switch frame.number(UInt8.self) {
+      case 0: self = .object(body: frame.rest())
+      case 1: self = .objectFile(path: frame.rest())
+      default: return nil
+      }
+    case 5: self = .working
+    default: return nil
+    }
+  }
+}
+
+/// Takes messages of ``CompilerCacheLink`` out of a stream of bytes.
+package struct CompilerCacheMessageParser<Message: CompilerCacheMessage>: Sendable {
+  package enum Event: Equatable, Sendable {
+    case message(Message)
+    /// The connection cannot be understood any further.
+    case malformed
+  }
+
+  private var isOver = false
+
+  package init() {}
+
+  /// Looks at the bytes that have not been consumed yet. Returns how many to consume, and what they mean; nil when more
+  /// bytes are needed first. To be called until it returns nil.
+  package mutating func next(_ bytes: UnsafeRawBufferPointer) -> (consumed: Int, event: Event)? {
+    guard !isOver, bytes.count >= 4 else { return nil }
+    let length = Int(UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)))
+    guard length <= CompilerCacheLink.longestFrame else { return end(bytes) }
+    guard bytes.count >= 4 + length else { return nil }
+    guard var frame = CompilerCacheFrame(UnsafeRawBufferPointer(rebasing: bytes[4..<4 + length])),
+      let message = Message(frame: &frame), frame.fields.isEmpty
+    else { return end(bytes) }
+    return (4 + length, .message(message))
+  }
+
+  private mutating func end(_ bytes: UnsafeRawBufferPointer) -> (consumed: Int, event: Event) {
+    isOver = true
+    return (bytes.count, .malformed)
+  }
+}
