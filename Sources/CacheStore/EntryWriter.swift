@@ -226,6 +226,21 @@ extension CacheStore {
     return EntryWriter(store: self, key: key, digest: digest, isInlineAllowed: false, body: body)
   }
 
+  /// Begins a new entry whose body is a file of another process of this user, which keeps it and will not change it: the
+  /// blob is the same file under another name. Its bytes come in by ``EntryWriter/readPiece()``; they are checked when
+  /// they are handed out, should the file be changed after all.
+  ///
+  /// - Parameters:
+  ///   - name: in the directory; links are not followed.
+  ///   - directory: a descriptor.
+  /// - Returns: nil when there is no such file, or it lies on another file system.
+  package func makeWriter(
+    key: CacheKey, digest: any DigestComputing, linking name: String, in directory: CInt
+  ) -> EntryWriter? {
+    guard let body = TemporaryFile(self, linking: name, in: directory) else { return nil }
+    return EntryWriter(store: self, key: key, digest: digest, isInlineAllowed: false, body: body)
+  }
+
   /// Puts a body that lies in its entry into a file as well.
   func makeBlob(of record: EntryRecord, _ body: [UInt8]) throws {
     if access(layout.blob(record.digest), F_OK) == 0 { return }

@@ -18,8 +18,7 @@ final class TemporaryFile {
   private static let counter = Atomic<UInt64>(0)
 
   init(_ store: CacheStore) throws {
-    let number = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
-    path = store.layout.temporary(name: "\(getpid()).\(UInt32.random(in: 0...UInt32.max)).\(number)")
+    path = store.layout.temporary(name: Self.newName)
     var descriptor = Self.create(path)
     if descriptor < 0, errno == ENOENT {
       // Somebody deleted the whole cache directory.
@@ -30,6 +29,11 @@ final class TemporaryFile {
     }
     guard descriptor >= 0 else { throw Errno(rawValue: errno) }
     self.descriptor = descriptor
+  }
+
+  private static var newName: String {
+    let number = counter.wrappingAdd(1, ordering: .relaxed).newValue
+    return "\(getpid()).\(UInt32.random(in: 0...UInt32.max)).\(number)"
   }
 
   /// A new file that is locked; negative, and `errno` set, when there can be none.
@@ -63,6 +67,20 @@ final class TemporaryFile {
     flock(descriptor, LOCK_SH | LOCK_NB)
     // Somebody deleted the whole cache directory, and the other process made this part of it anew.
     if !FileSystem.exists(store.layout.usage) { try? store.usage.reopen(path: store.layout.usage) }
+  }
+
+  /// Gives a file of another process a second name here; nil when there is none, or it lies on another file system.
+  init?(_ store: CacheStore, linking name: String, in directory: CInt) {
+    path = store.layout.temporary(name: Self.newName)
+    guard linkat(directory, name, AT_FDCWD, path, 0) == 0 else {
+      descriptor = -1
+      isPublished = true
+      return nil
+    }
+    descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+    var status = stat()
+    guard descriptor >= 0, fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    flock(descriptor, LOCK_SH | LOCK_NB)
   }
 
   deinit {
