@@ -6,12 +6,6 @@ import LayeredCache
 import NIOCore
 import SystemSupport
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// One `fabrik cacheprog`, which stands for one `go` command.
 ///
 /// Go is given the blobs' own files, and reads them whenever it likes: they are checked before and kept from being
@@ -29,24 +23,18 @@ final class GoCacheHandler: ChannelInboundHandler {
   private var output: ByteBuffer?
   private var account = StatisticsAccount()
   private var hasIntroducedItself = false
-  private var pinned: [[UInt8]: BlobFile] = [:]
+  private let pinned: PinnedFiles
   /// Requests that are not answered yet.
   private var underWay = 0
 
   /// Go asks for as much as it has processors; more is not read until something is answered.
   private static let mostUnderWay = 4096
-  /// Files pinned by all connections: half of the descriptors there may be. Beyond that, what was handed out last is the
-  /// last to be evicted.
-  private static let mostPinned: Int = {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
-    return Int(min(limit.rlim_cur, 1 << 20)) / 2
-  }()
 
   /// - Parameter gate: a handler of the same pipeline.
   init(server: ServerContext, gate: ReadGate) {
     self.server = server
     self.gate = gate
+    pinned = PinnedFiles(all: server.pinnedFiles)
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -65,8 +53,7 @@ final class GoCacheHandler: ChannelInboundHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    for _ in pinned { server.pinnedFiles.end() }
-    pinned = [:]
+    pinned.end()
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -131,7 +118,7 @@ final class GoCacheHandler: ChannelInboundHandler {
       return miss(id, entry.record.key, context)
     }
     let record = entry.record
-    pin(file, record.digest.bytes, context)
+    pinned.pin(file, record.digest)
     reply(
       .hit(id: id, output: record.digest.bytes, size: record.size, created: record.created, path: file.path), context)
   }
@@ -140,12 +127,6 @@ final class GoCacheHandler: ChannelInboundHandler {
   private func miss(_ id: Int64, _ key: CacheKey, _ context: ChannelHandlerContext) {
     server.misses.missed(key)
     reply(.miss(id: id), context)
-  }
-
-  private func pin(_ file: BlobFile, _ digest: [UInt8], _ context: ChannelHandlerContext) {
-    guard context.channel.isActive, pinned[digest] == nil, server.pinnedFiles.current < Self.mostPinned else { return }
-    pinned[digest] = file
-    server.pinnedFiles.begin()
   }
 
   // MARK: - Puts
@@ -185,7 +166,7 @@ final class GoCacheHandler: ChannelInboundHandler {
     server.cache.record(outcome, of: put.writer.key, for: account)
     server.collectIfNeeded()
     if let file = put.writer.file {
-      pin(file, put.output.bytes, context)
+      pinned.pin(file, put.output)
       reply(.stored(id: put.id, path: file.path), context)
     } else {
       reply(.refused(id: put.id), context)
