@@ -186,7 +186,9 @@ let package = Package(
     tests(of: "BuildTools", with: "Configuration"),
     tests(of: "BuildLauncher", with: "BuildTools", "CExecPolicy", "Configuration", "ControlProtocol"),
     // The built programs, as a user meets them.
-    .testTarget(name: "IntegrationTests", dependencies: ["SystemSupport", "hostile-peer"], swiftSettings: strict),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["CacheStore", "SystemSupport", "TestSupport", "hostile-peer"],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

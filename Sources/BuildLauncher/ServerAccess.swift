@@ -180,12 +180,14 @@ struct ServerStarter {
     defer { try? crsh.close() }
     let goCache = try Sockets.listen(unix: instance.goSocket, backlog: Self.backlog)
     defer { try? goCache.close() }
+    let compilerCache = try Sockets.listen(unix: instance.compilerSocket, backlog: Self.backlog)
+    defer { try? compilerCache.close() }
     let (http, endpoint) = try bindHTTP(isRenewal: isRenewal)
     defer { try? http.close() }
     let connection = try Sockets.connect(unix: instance.controlSocket)
     let result = greet(connection, endpoint)
     do {
-      try spawn(descriptors: [control, crsh, http, goCache])
+      try spawn(descriptors: [control, crsh, http, goCache, compilerCache])
     } catch {
       try? connection.close()
       throw error

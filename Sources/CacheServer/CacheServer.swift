@@ -54,6 +54,8 @@ package struct CacheServer: Sendable {
     let peers = PeerSide(options: options, store: store, transfers: transfers, group: group)
     let server = ServerContext(
       instance: options.instance, cache: LayeredCache(local: store),
+      compilers: CompilerCare(
+        directories: CompilerDirectories(cacheDirectory: options.parameters.cacheDirectory), store: store),
       leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
       transfers: transfers, workers: workers, peers: peers, upstreams: upstreams, scope: store.scope,
       history: options.stateDirectory.map { BuildHistory(stateDirectory: $0) })
@@ -65,8 +67,10 @@ package struct CacheServer: Sendable {
     await server.firstLease()
     try await door.openStorageHelper(for: server)
     try await door.openGoCache(for: server)
+    try await door.openCompilerCache(for: server)
     try await door.openHTTP(for: server)
     server.removeAbandonedTemporaries()
+    server.tidyCompilers()
     if server.cache.isUncounted { server.startCollecting() }
     server.collectIfNeeded()
     let watch = Task { await door.watch(for: server) }

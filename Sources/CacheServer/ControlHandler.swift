@@ -117,6 +117,7 @@ final class ControlHandler: ChannelInboundHandler {
       tools: Set(message["tools"]?.split(separator: ",").map(String.init) ?? []), plan: plan, record: record)
     self.lease = lease
     server.leases.open(lease)
+    server.compilers.begin(isCompiler: false)
     server.lifecycle.report(.leaseOpened)
     server.peers?.buildBegins()
     server.upstreams?.buildBegins(
@@ -149,10 +150,11 @@ final class ControlHandler: ChannelInboundHandler {
     return statistics
   }
 
-  /// What the build's companions still store is its own.
+  /// What the build's companions still store, and what its compilers have left to be stored, is its own.
   private func finish(isQuiet: Bool, _ context: ChannelHandlerContext) {
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    server.companions.dismiss(lease: lease?.id, on: context.eventLoop).whenComplete { _ in
+    let (compilers, loop) = (server.compilers, context.eventLoop)
+    server.companions.dismiss(lease: lease?.id, on: loop).flatMap { compilers.settled(on: loop) }.whenComplete { _ in
       let (handler, context) = this.value
       handler.answer(.init(ControlMessage.statistics, handler.statistics(isQuiet: isQuiet).fields), context)
       handler.closeLease()
@@ -169,6 +171,7 @@ final class ControlHandler: ChannelInboundHandler {
     server.removeFiles(of: lease)
     server.keepRecord(of: lease)
     server.leases.close(id: lease.id)
+    server.endCompilerUse(isCompiler: false)
     server.lifecycle.report(.leaseClosed(linger: lease.linger, remaining: server.leases.count))
   }
 

@@ -82,6 +82,16 @@ final class FrontDoor: Sendable {
     channels.withLock { $0.append(channel) }
   }
 
+  /// Lets compilers in.
+  func openCompilerCache(_ descriptor: CInt = ServerOptions.compilerDescriptor, for server: ServerContext) async throws
+  {
+    let channel = try await listen(descriptor, on: group) { channel in
+      let gate = ReadGate()
+      try channel.pipeline.syncOperations.addHandlers([gate, CompilerCacheHandler(server: server, gate: gate)])
+    }
+    channels.withLock { $0.append(channel) }
+  }
+
   /// Lets tools in that speak HTTP.
   func openHTTP(for server: ServerContext) async throws {
     let guardian = LoopbackGuard(endpoint: endpoint)
@@ -116,22 +126,24 @@ final class FrontDoor: Sendable {
     }
     for socket in instance.sockets { try? FileSystem.remove(socket) }
     try SmallFile.replace(instance.httpEndpoint, with: endpoint.text)
-    let (control, storageHelper, goCache) = try bindSockets()
+    let sockets = try bindSockets()
     let old = channels.withLock { channels in
       defer { channels = [] }
       return channels
     }
     // Nobody can find them any more.
     defer { for channel in old { channel.close(promise: nil) } }
-    try await openControl(control.rawValue, for: server)
-    try await openStorageHelper(storageHelper.rawValue, for: server)
-    try await openGoCache(goCache.rawValue, for: server)
+    try await openControl(sockets.control.rawValue, for: server)
+    try await openStorageHelper(sockets.storageHelper.rawValue, for: server)
+    try await openGoCache(sockets.goCache.rawValue, for: server)
+    try await openCompilerCache(sockets.compilerCache.rawValue, for: server)
     claim.renew()
   }
 
   /// All or none.
   private func bindSockets() throws -> (
-    control: SocketDescriptor, storageHelper: SocketDescriptor, goCache: SocketDescriptor
+    control: SocketDescriptor, storageHelper: SocketDescriptor, goCache: SocketDescriptor,
+    compilerCache: SocketDescriptor
   ) {
     var bound: [SocketDescriptor] = []
     do {
@@ -140,7 +152,7 @@ final class FrontDoor: Sendable {
       for descriptor in bound { try? descriptor.close() }
       throw error
     }
-    return (bound[0], bound[1], bound[2])
+    return (bound[0], bound[1], bound[2], bound[3])
   }
 
   private typealias SocketDescriptor = SystemPackage.FileDescriptor

@@ -29,6 +29,7 @@ final class ServerContext: Sendable {
   /// Files that were handed out, and are kept from being evicted.
   let pinnedFiles = ActivityCount()
   let companions = Companions()
+  let compilers: CompilerCare
   /// nil: off.
   let peers: PeerSide?
   /// nil: there are none.
@@ -43,7 +44,8 @@ final class ServerContext: Sendable {
   private let launcherHeard = AsyncStream<Void>.makeStream()
 
   init(
-    instance: ServerInstance, cache: LayeredCache, leases: LeaseRegistry, lifecycle: ServerLifecycle,
+    instance: ServerInstance, cache: LayeredCache, compilers: CompilerCare, leases: LeaseRegistry,
+    lifecycle: ServerLifecycle,
     transfers: ActivityCount, workers: NIOThreadPool, peers: PeerSide?, upstreams: UpstreamGroup?, scope: Scope,
     history: BuildHistory?
   ) {
@@ -51,6 +53,7 @@ final class ServerContext: Sendable {
     self.scope = scope
     self.history = history
     self.cache = cache
+    self.compilers = compilers
     self.leases = leases
     self.lifecycle = lifecycle
     self.transfers = transfers
@@ -92,6 +95,19 @@ final class ServerContext: Sendable {
 
   /// Seconds. A build's files go with its lease, unless its server is killed.
   private static let longestBuild: Int64 = 2 * 86400
+
+  /// Keeps, in the background, the compilers' working directories within bounds, and removes those of earlier boots.
+  func tidyCompilers() {
+    workers.submit { _ in
+      self.compilers.removeOthers()
+      self.compilers.tidy()
+    }
+  }
+
+  /// A build or a compiler does not use the compilers' working directory any more.
+  func endCompilerUse(isCompiler: Bool) {
+    if compilers.end(isCompiler: isCompiler) { workers.submit { _ in self.compilers.tidy() } }
+  }
 
   /// Keeps, in the background, what a build that has ended asked for; the server stays until that is done.
   func storePlan(of lease: LeaseRegistry.Lease) {

@@ -10,8 +10,8 @@ package import SystemPackage
 /// What a launcher gives a server it starts: as arguments, what everybody may see in a list of processes; through a
 /// pipe, the rest.
 ///
-/// The listening sockets are descriptors 3 (control), 4 (ccache's storage helper), 5 (HTTP) and 6 (Go's cache program);
-/// the pipe is descriptor 7.
+/// The listening sockets are descriptors 3 (control), 4 (ccache's storage helper), 5 (HTTP), 6 (Go's cache program) and 7
+/// (the compilers' plugin); the pipe is descriptor 8.
 package struct ServerOptions: Sendable {
   package let instance: ServerInstance
   package let parameters: ServerInstance.Parameters
@@ -33,7 +33,8 @@ package struct ServerOptions: Sendable {
   package static let crshDescriptor: CInt = 4
   package static let httpDescriptor: CInt = 5
   package static let goDescriptor: CInt = 6
-  private static let configurationDescriptor: CInt = 7
+  package static let compilerDescriptor: CInt = 7
+  private static let configurationDescriptor: CInt = 8
 
   /// nil when the arguments are not a launcher's.
   ///

@@ -33,7 +33,7 @@ package struct ServerInstance: Sendable {
   }
 
   /// Raised when launcher and server would no longer understand each other.
-  package static let protocolVersion = 3
+  package static let protocolVersion = 4
 
   package let directory: FilePath
 

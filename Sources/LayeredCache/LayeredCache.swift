@@ -88,8 +88,12 @@ package final class LayeredCache: Sendable {
 
   /// The way of a lookup that nobody could answer.
   ///
-  /// - Parameter answers: of the layers that were asked.
-  private func steps(_ key: CacheKey, answers: [LookupStep], for account: StatisticsAccount) -> [LookupStep] {
+  /// - Parameters:
+  ///   - answers: of the layers that were asked.
+  ///   - awaited: the outcome of the others, where they may hold it; nil: they were not asked.
+  func steps(
+    _ key: CacheKey, answers: [LookupStep], awaited: LayerOutcome? = nil, for account: StatisticsAccount
+  ) -> [LookupStep] {
     let layers = remote.withLock { $0 }
     var steps = [LookupStep(.local, local.outcome(of: key))]
     steps.reserveCapacity(layers.count + 1)
@@ -98,7 +102,8 @@ package final class LayeredCache: Sendable {
       if let answer = answers.first(where: { $0.layer == name && $0.place == place }) {
         steps.append(answer)
       } else {
-        let reason = account.reasonNotToAsk(layer.identifier) ?? layer.reasonNotToAsk(key)
+        let reason =
+          account.reasonNotToAsk(layer.identifier) ?? (layer.mayHold(key) ? awaited : nil) ?? layer.reasonNotToAsk(key)
         steps.append(LookupStep(name, place: place, reason))
       }
     }
@@ -278,6 +283,13 @@ package final class LayeredCache: Sendable {
   ) -> EntryWriter? {
     guard let name else { return local.makeWriter(key: key, digest: digest, isInlineAllowed: false) }
     return local.makeWriter(key: key, digest: digest, adopting: name)
+  }
+
+  /// A writer whose body is a file that another process keeps; see ``CacheStore/makeWriter(key:digest:linking:in:)``.
+  package func makeFileWriter(
+    key: CacheKey, digest: any DigestComputing, linking name: String, in directory: CInt
+  ) -> EntryWriter? {
+    local.makeWriter(key: key, digest: digest, linking: name, in: directory)
   }
 
   /// Counts what became of a writer of this cache.

@@ -171,6 +171,27 @@ package final class StatisticsAccount: Sendable {
     log.withLock { $0.fill(&record) }
   }
 
+  /// Counts one lookup as a miss.
+  ///
+  /// - Parameter steps: what is logged of it.
+  package func recordMiss(_ key: CacheKey, steps: [LookupStep]) {
+    record(tool: key.namespace, hit: nil)
+    log.withLock { $0.note(key, steps) }
+  }
+
+  /// What the layers have answered to a lookup that will not be recorded, or only later; it is forgotten here.
+  @discardableResult
+  package func takeAnswers(to key: CacheKey) -> [LookupStep] {
+    log.withLock { $0.takeAnswers(to: key) }
+  }
+
+  /// Keeps in mind, for the next build's plan, what belongs to an entry that this build has got or stored.
+  package func journal(_ keys: some Sequence<CacheKey>) {
+    journal.withLock { journal in
+      for key in keys { journal?.note(key) }
+    }
+  }
+
   /// Counts one lookup; `hit` is nil for a miss.
   package func record(tool: String, hit: Hit?) {
     statistics.withLock {

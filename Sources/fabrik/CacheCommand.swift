@@ -1,6 +1,7 @@
 import ArgumentParser
 import CacheStore
 import Configuration
+import ControlProtocol
 import SystemPackage
 import SystemSupport
 
@@ -21,16 +22,19 @@ struct CacheCommand: ParsableCommand {
     func run() throws {
       let store = try World(named: options.config).openStore()
       let summary = store.summary
+      let compilers = CompilerFiles(of: store).size
       format.print(
         [
           ("path", .string(store.directory.string)), ("entries", .integer(summary.entries)),
           ("bytes", .integer(summary.bytes)), ("max_bytes", .integer(summary.maxSize)),
-          ("evicted", .integer(summary.evicted)), ("damaged", .integer(summary.damaged)),
+          ("compilers_bytes", .integer(compilers)), ("evicted", .integer(summary.evicted)),
+          ("damaged", .integer(summary.damaged)),
         ],
         lines: [
           "path      \(store.directory)",
           "entries   \(summary.entries)",
           "size      \(ByteSize(bytes: summary.bytes)) on disk, of at most \(ByteSize(bytes: summary.maxSize))",
+          "compilers \(ByteSize(bytes: compilers)) more, which Swift's and Clang's compilers keep at hand",
           "evicted   \(summary.evicted) since the cache was made",
           "damaged   \(summary.damaged) found and removed since the cache was made",
         ])
@@ -97,8 +101,13 @@ struct CacheCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOption
 
     func run() throws {
-      let freed = try World(named: options.config).openStore().clear()
-      StandardStream.output.write(line: "removed \(ByteSize(bytes: freed))")
+      let store = try World(named: options.config).openStore()
+      let freed = store.clear()
+      let compilers = CompilerFiles(of: store).clear()
+      StandardStream.output.write(line: "removed \(ByteSize(bytes: freed + compilers.freed))")
+      if compilers.isInUse {
+        StandardStream.error.write(line: "fabrik: what the compilers of a running build use was left there")
+      }
     }
   }
 
@@ -111,5 +120,13 @@ struct CacheCommand: ParsableCommand {
     func run() throws {
       StandardStream.output.write(line: try World(named: options.config).configuration.cacheDirectory.value.string)
     }
+  }
+}
+
+extension CompilerFiles {
+  /// Those that lie beside a store.
+  fileprivate init(of store: CacheStore) {
+    let directories = CompilerDirectories(cacheDirectory: store.directory)
+    self.init(root: directories.root, current: directories.current)
   }
 }

@@ -8,7 +8,7 @@ import Testing
 /// other without being told.
 final class PeerMachine {
   let sandbox: Sandbox
-  private let server: RunningServer
+  let server: RunningServer
 
   /// A secret of a test's own.
   static func makeSecret() -> String { UUID().uuidString + UUID().uuidString }

@@ -7,6 +7,7 @@ struct RunningServer {
   let port: UInt16
   let token: String
   let crshSocket: String
+  let compilerSocket: String
 
   init(_ given: Sandbox? = nil) throws {
     let sandbox = try given ?? Sandbox()
@@ -18,6 +19,7 @@ struct RunningServer {
     self.port = port
     token = String(endpoint[1])
     crshSocket = "\(directory)/crsh.sock"
+    compilerSocket = "\(directory)/cas.sock"
   }
 
   /// The path of an object whose key ends with this number.
