@@ -67,7 +67,8 @@ package struct BuildPreparation: Sendable {
   }
 
   private func compilerCache(lease: String, instance: ServerInstance) -> CompilerCacheEndpoint? {
-    guard let directory = CompilerDirectory.current(store: configuration.cacheDirectory.value),
+    let directories = CompilerDirectories(cacheDirectory: configuration.cacheDirectory.value)
+    guard let directory = directories.current,
       SwiftToolchain.library != nil
     else { return nil }
     return CompilerCacheEndpoint(socket: instance.compilerSocket, lease: lease, directory: directory)

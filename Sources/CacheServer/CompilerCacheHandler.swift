@@ -12,6 +12,8 @@ import SystemSupport
 /// A result is answered with all that belongs to it, or not at all. The compiler is given the blobs' own files, which are
 /// checked before and kept from being evicted until the connection ends. What it puts is taken in after it has gone, too:
 /// it does not wait for it.
+///
+/// Compilers load modules by the keys of the actions that made them: within one build, a key counts once.
 final class CompilerCacheHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -164,7 +166,7 @@ final class CompilerCacheHandler: ChannelInboundHandler {
   ) {
     switch outcome {
     case .found(let found):
-      account.record(key, hit: found.hit)
+      if account.claim(key) { account.record(key, hit: found.hit) }
       account.journal(found.objects.lazy.map(\.key))
       pin(found)
       answered(.hit(body: found.body, paths: found.files.map(\.path)), context)
@@ -198,7 +200,7 @@ final class CompilerCacheHandler: ChannelInboundHandler {
 
   /// The compiler had it itself. What the store does not have was not meant for it.
   private func countUse(of key: CacheKey, _ bytes: UInt64) {
-    guard let entry = server.cache.find(key),
+    guard account.claim(key), let entry = server.cache.find(key),
       let action = LayeredCache.body(of: entry, limit: CompilerAction.sizeLimit).flatMap(CompilerAction.init)
     else { return }
     let hit = StatisticsAccount.Hit(
@@ -232,8 +234,11 @@ final class CompilerCacheHandler: ChannelInboundHandler {
         endPut()
         continue
       }
-      // It was asked for in vain, and now it counts.
-      if let steps = server.compilers.misses.take(next.key) { account.recordMiss(next.key, steps: steps) }
+      // If it was asked for it was in vain, and now it counts. Of files that are compiled together only some are asked for.
+      let steps = server.compilers.misses.take(next.key)
+      if account.claim(next.key) {
+        account.recordMiss(next.key, steps: steps ?? server.cache.takeMiss(of: next.key, for: account))
+      }
       self.put = put
       put.startLater()
     }

@@ -71,7 +71,7 @@ final class CompilerCare: Sendable {
       uses.isDue = false
       uses.tidied = .now()
     }
-    files.trim(to: limit) { useCount.load(ordering: .sequentiallyConsistent) > 0 }
+    files.trim(to: limit)
     uses.withLock { uses in
       guard useCount.load(ordering: .sequentiallyConsistent) > 0 else { return }
       // One that has begun meanwhile did not get the lock.

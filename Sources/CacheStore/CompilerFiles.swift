@@ -15,10 +15,6 @@ package struct CompilerFiles: Sendable {
   private let root: FilePath
   private let current: FilePath?
 
-  /// Files that were used so lately, in milliseconds, stay: a build whose server has died may still rely on them.
-  private static let sparedAge: UInt64 = 3_600_000
-  /// It goes this far below the limit, so that it is rare.
-  private static let lowWaterMark = 0.9
   /// What the names of directories that are being removed begin with.
   private static let removedPrefix = "removed."
 
@@ -30,11 +26,13 @@ package struct CompilerFiles: Sendable {
 
   /// Bytes on disk that the files take, but for those that are in the store as well.
   package var size: UInt64 {
-    directories.reduce(0) { sum, directory in
-      var size: UInt64 = 0
-      Self.forEachFile(below: directory) { _, status in size += Self.ownSize(status) }
-      return sum + size
-    }
+    directories.reduce(0) { $0 + Self.size(of: $1) }
+  }
+
+  private static func size(of directory: FilePath) -> UInt64 {
+    var size: UInt64 = 0
+    forEachFile(below: directory) { _, status in size += ownSize(status) }
+    return size
   }
 
   /// Says that a build uses the directory of this boot, for as long as the descriptor is open. nil when there is none, or
@@ -92,53 +90,15 @@ package struct CompilerFiles: Sendable {
     return freed
   }
 
-  /// Removes what was not used for longest until this boot's directory is 10 % below its limit; only if it exceeds it.
-  /// What killed compilers have left in `tmp` goes in any case. Blocks.
+  /// Removes this boot's directory as a whole when it has outgrown its limit, unless a build uses it: what compilers have
+  /// is only of use with all that it leads to, and what is worth keeping is in the store. Blocks.
   ///
-  /// - Parameters:
-  ///   - limit: bytes.
-  ///   - now: milliseconds since 1970.
-  ///   - isWanted: whether a build has begun, which ends it.
+  /// - Parameter limit: bytes.
   /// - Returns: bytes freed.
   @discardableResult
-  package func trim(
-    to limit: UInt64, now: UInt64 = CacheStore.systemTime(), unless isWanted: () -> Bool = { false }
-  ) -> UInt64 {
-    guard let current, let lock = Self.lock(current, LOCK_EX) else { return 0 }
-    defer { try? lock.close() }
-    var freed: UInt64 = 0
-    func remove(_ path: UnsafePointer<CChar>, _ status: stat) {
-      if !isWanted(), unlink(path) == 0 { freed += Self.ownSize(status) }
-    }
-    Self.forEachFile(in: current.appending("tmp")) { path, status in
-      if Self.age(status, now) > Self.sparedAge { remove(path, status) }
-    }
-    var ages = AgeHistogram()
-    var total: UInt64 = 0
-    Self.forEachFile(below: current) { _, status in
-      total += Self.ownSize(status)
-      let age = Self.age(status, now)
-      if age > Self.sparedAge { ages.add(Self.ownSize(status), age: age) }
-    }
-    guard total > limit else { return freed }
-    let (cutoff, bytesOfCutoff) = ages.cutoff(removing: total - UInt64(Double(limit) * Self.lowWaterMark))
-    var allowance = bytesOfCutoff
-    Self.forEachFile(below: current) { path, status in
-      let (age, size) = (Self.age(status, now), Self.ownSize(status))
-      let bucket = AgeHistogram.bucket(age: age)
-      guard age > Self.sparedAge, bucket >= cutoff, size > 0 else { return }
-      if bucket == cutoff {
-        guard allowance > 0 else { return }
-        allowance -= min(allowance, size)
-      }
-      remove(path, status)
-    }
-    return freed
-  }
-
-  /// Milliseconds since a file was read or written. Many file systems note reads only once a day.
-  private static func age(_ status: stat, _ now: UInt64) -> UInt64 {
-    now - min(now, max(milliseconds(status.st_atim), milliseconds(status.st_mtim)))
+  package func trim(to limit: UInt64) -> UInt64 {
+    guard let current, Self.size(of: current) > limit else { return 0 }
+    return remove(current) ?? 0
   }
 
   /// Bytes on disk that are freed with a file: none when the store has it, too.

@@ -5,7 +5,8 @@ import SystemSupport
 /// is gone: in the directory of the cache, beside the store, since files that the store has as well are there only once.
 ///
 /// Each boot of the machine has its own, `compilers/<boot>`: after a power cut, nothing in it could be trusted. In it lie
-/// `objects/ab/cdef…` and `actions/ab/cdef…`, `tmp` with what is being written, and `lock`.
+/// `objects/ab/cdef…` and `actions/ab/cdef…`, `tmp` with what is being written, and `lock`. A directory may be removed as a
+/// whole at any time; single files may not: who has an object takes it that all that it leads to is there, too.
 package struct CompilerDirectories: Sendable {
   package let root: FilePath
   /// The name of this boot's directory, 16 hexadecimal digits; nil when the system does not tell.

@@ -318,7 +318,8 @@ static void add_module_list(const cas *self, sha256 *hash, const uint8_t *text, 
     const uint8_t *line = next, *line_end = stop == NULL ? end : stop + 1;
     next = line_end;
     while (line < line_end && *line == ' ') line++;
-    static const char *const names[] = {"\"modulePath\" : \"", "\"clangModulePath\" : \""};
+    static const char *const names[] = {
+        "\"modulePath\" : \"", "\"clangModulePath\" : \"", "\"clangModuleMapPath\" : \""};
     bool is_kept = true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
       if (starts(line, line_end, names[i]) && is_mapped_path(self, line + strlen(names[i]), line_end)) is_kept = false;

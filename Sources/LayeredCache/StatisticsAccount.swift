@@ -23,6 +23,7 @@ package final class StatisticsAccount: Sendable {
     }
   }
 
+  private let claimed = Mutex<Set<CacheKey>>([])
   private let statistics = Mutex(LeaseStatistics())
   private let budgets = Mutex<[LayerIdentifier: LayerBudget]>([:])
   /// Layers that this build does not want.
@@ -169,6 +170,12 @@ package final class StatisticsAccount: Sendable {
   /// Puts into a record what the build has asked for so far.
   package func fill(_ record: inout BuildRecord) {
     log.withLock { $0.fill(&record) }
+  }
+
+  /// Whether a key has not been claimed before: for tools that look for what they have stored, or got, again and again.
+  /// To be asked before a lookup is counted.
+  package func claim(_ key: CacheKey) -> Bool {
+    claimed.withLock { $0.insert(key).inserted }
   }
 
   /// Counts one lookup as a miss.

@@ -8,7 +8,8 @@ import signal
 import unittest
 from pathlib import Path
 
-from processes import attempt, eventually
+from fabrik import RELEASE
+from processes import attempt
 from toolcase import SYSTEM_PATH, ToolScenario, remove, write
 
 PATIENCE = 600
@@ -108,7 +109,10 @@ class SwiftScenario(ToolScenario):
 
     def forget(self, fabrik, *directories):
         """What the compilers keep beside the store, and what has been built."""
-        remove(fabrik.user.home / ".cache/fabrik/compilers", *(Path(directory) / ".build" for directory in directories))
+        remove(self.cache(fabrik) / "compilers", *(Path(directory) / ".build" for directory in directories))
+
+    def cache(self, fabrik):
+        return Path(fabrik.environment.get("FABRIK_CACHE_DIR") or f"{fabrik.user.home}/.cache/fabrik")
 
     def output(self, directory, configuration="debug"):
         outcome = attempt([f"{directory}/.build/{configuration}/program"])
@@ -191,19 +195,10 @@ class BuildTests(SwiftScenario):
         for flags, environment in ((["--tool", "swift=off"], {}), ([], {"SWIFT_EXEC": str(TOOLCHAIN / "swiftc")})):
             with self.subTest(flags=flags, environment=environment):
                 remove(f"{package}/.build")
-                build = fabrik.build(
-                    ["env", *(f"{name}={value}" for name, value in environment.items()), "swift", "build"], *flags,
-                    directory=package, patience=PATIENCE) if not environment else self.with_variable(
-                        fabrik, package, environment)
+                fabrik.environment.update(environment)
+                build = self.swift(fabrik, package, "build", flags=flags)
                 self.assertEqual(self.counts(build, "swift-ac").lookups, 0)
-
-    def with_variable(self, fabrik, package, environment):
-        fabrik.environment.update(environment)
-        try:
-            return self.swift(fabrik, package, "build")
-        finally:
-            for name in environment:
-                del fabrik.environment[name]
+                self.assertEqual(self.output(package), "43 other\n")
 
 
 class BehaviourTests(SwiftScenario):
@@ -239,7 +234,7 @@ class BehaviourTests(SwiftScenario):
         fabrik = self.machine_with_swift()
         package = write(f"{fabrik.top}/package", PACKAGE)
         self.swift(fabrik, package, "build")
-        remove(fabrik.user.home / ".cache/fabrik")
+        remove(self.cache(fabrik))
         write(package, {"Sources/CPart/include/part.h": "#define ANSWER 50\nint c_part(void);\n"})
         self.swift(fabrik, package, "build")
         self.assertEqual(self.output(package), "51 other\n")
@@ -261,8 +256,10 @@ class BehaviourTests(SwiftScenario):
         fabrik = self.machine_with_swift()
         package = write(f"{fabrik.top}/package", {**PACKAGE, "Sources/Other/Other.swift": "public func other() { x }\n"})
         for _ in range(2):
-            build = fabrik.build(["swift", "build"], directory=package, patience=PATIENCE, status=1)
-            text = build.outcome.output + build.outcome.errors
+            build = fabrik.attempt("exec", "--", "swift", "build", directory=package, patience=PATIENCE)
+            self.assertEqual(build.status, 1)
+            text = build.output + build.errors
+            # Once in the line of its place, and once in the picture below.
             self.assertEqual(text.count("error: cannot find 'x' in scope"), 2, text)
         write(package, PACKAGE)
         self.swift(fabrik, package, "build")
@@ -328,7 +325,7 @@ class TroubleTests(SwiftScenario):
             with self.subTest(is_cold=is_cold):
                 fabrik, package = self.built()
                 if is_cold:
-                    remove(fabrik.user.home / ".cache/fabrik")
+                    remove(self.cache(fabrik))
                 self.stop_server_during(fabrik, lambda: self.swift(fabrik, package, "build"), after=2)
                 self.assertEqual(self.output(package), "43 other\n")
 
@@ -338,7 +335,7 @@ class TroubleTests(SwiftScenario):
         fabrik.signal(signal.SIGSTOP)
         try:
             build = attempt(
-                fabrik.command("exec", "--", "swift", "build", directory=package), patience=PATIENCE)
+    fabrik.command("exec", "--", "swift", "build", directory=package), patience=PATIENCE)
         finally:
             fabrik.signal(signal.SIGCONT)
         self.assertEqual(build.status, 0, build.errors)
@@ -348,7 +345,7 @@ class TroubleTests(SwiftScenario):
         fabrik, package = self.built()
         fabrik.stop()
         changed = 0
-        for blob in (fabrik.user.home / ".cache/fabrik").rglob("*"):
+        for blob in self.cache(fabrik).rglob("*"):
             if not blob.is_file() or "blobs" not in blob.parts:
                 continue
             content = bytearray(blob.read_bytes())
@@ -367,10 +364,10 @@ class TroubleTests(SwiftScenario):
         package = write(f"{fabrik.top}/package", PACKAGE)
         self.swift(fabrik, package, "build")
         fabrik.stop()
-        objects = sorted(path for path in (fabrik.user.home / ".cache/fabrik/compilers").rglob("objects/*/*"))
+        objects = sorted(path for path in (self.cache(fabrik) / "compilers").rglob("objects/*/*"))
         for path in objects[::2]:
             path.unlink()
-        remove(fabrik.user.home / ".cache/fabrik/v1")
+        remove(self.cache(fabrik) / "v1")
         write(package, {"Sources/Part/Third.swift": "public struct Third: Codable, Sendable { public var text = \"x\" }\n"})
         for text in ("one", "two"):
             write(package, {"Sources/Other/Other.swift": f"public func other() -> String {{ \"{text}\" }}\n"})
@@ -381,7 +378,7 @@ class TroubleTests(SwiftScenario):
         fabrik = self.machine_with_swift()
         package = write(f"{fabrik.top}/package", PACKAGE)
         # More than the compiler insists on at the beginning, and less than it writes.
-        cache = fabrik.top / "small"
+        cache = Path(fabrik.host.top) / "small"
         cache.mkdir()
         mounted = attempt(["mount", "-t", "tmpfs", "-o", "size=300m", "none", str(cache)])
         if mounted.status != 0:
@@ -404,8 +401,15 @@ class TroubleTests(SwiftScenario):
 
     def test_the_plugin_is_gone(self):
         fabrik, package = self.built()
-        with fabrik.without("libFabrikCAS.so"):
-            self.swift(fabrik, package, "build")
+        fabrik.stop()
+        programs = fabrik.host.top / "programs"
+        programs.mkdir()
+        for name in ("fabrik", "fabrik-server", "libfabrik-exec.so"):
+            shutil.copy(RELEASE / name, programs)
+        fabrik.program = str(programs / "fabrik")
+        build = self.swift(fabrik, package, "build")
+        self.assertEqual(self.counts(build, "swift-ac").lookups, 0)
+        self.assertIn("libFabrikCAS.so", build.outcome.errors)
         self.assertEqual(self.output(package), "43 other\n")
 
 
