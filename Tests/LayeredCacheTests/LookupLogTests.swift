@@ -68,6 +68,36 @@ struct LookupLogTests {
     }
   }
 
+  @Test("of a miss that counts only later: the same, once it counts")
+  func laterMiss() throws {
+    try withCache(FakeLayer(.peers), FakeLayer(.s3, claims: true)) { cache in
+      let account = StatisticsAccount()
+      let isThere = try cache.bring(key, for: account, on: loop).wait()
+      #expect(!isThere)
+      let steps = cache.takeMiss(of: key, for: account)
+      #expect(steps.map(\.outcome.kind) == [.absent, .unheld, .absent])
+      #expect(account.current.lookups == 0 && record(account).lookups.isEmpty)
+      account.recordMiss(key, steps: steps)
+      #expect(outcomes(account) == [.absent, .unheld, .absent])
+      #expect(account.current.misses == 1 && record(account).misses == 1)
+      #expect(account.takeAnswers(to: key).isEmpty)
+    }
+  }
+
+  @Test("of a miss that could not be waited for: that those who may have it are late")
+  func lateMiss() throws {
+    let (silent, asked) = (FakeLayer(.peers), FakeLayer(.s3, isHolding: true, claims: true))
+    try withCache(silent, asked) { cache in
+      let account = StatisticsAccount()
+      let answer = cache.bring(key, for: account, on: loop)
+      let steps = cache.takeMiss(of: key, isLate: true, for: account)
+      #expect(steps.map(\.outcome.kind) == [.absent, .unheld, .late])
+      asked.release()
+      let isThere = try answer.wait()
+      #expect(!isThere)
+    }
+  }
+
   @Test("of a miss: what has become of what the local store had")
   func removed() throws {
     try withCache { cache in
