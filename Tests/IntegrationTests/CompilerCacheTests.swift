@@ -260,37 +260,41 @@ struct CompilerCacheTests {
     #expect(try sandbox.run("fabrik why \(key)").output.contains("the build has made and stored it"))
   }
 
-  @Test func `a peer's results come with their objects, also ahead`() throws {
+  /// The plan is that of a build that has made the result, or of one that has used it.
+  @Test(arguments: ["owner", "asker"])
+  func `a peer's results come with their objects, also ahead`(planner: String) throws {
     let secret = PeerMachine.makeSecret()
-    let owner = try PeerMachine(secret: secret, name: "owner")
+    func machine(_ name: String, _ peers: PeerMachine...) throws -> PeerMachine {
+      let sandbox = try Sandbox()
+      sandbox.environment["FABRIK_PREFETCH"] = "\(name == planner || name == "third")"
+      return try PeerMachine(secret: secret, peers: peers.map { try $0.port }, name: name, sandbox: sandbox)
+    }
+    let owner = try machine("owner")
     var counts = try report(owner.sandbox) {
       let maker = try CompilerClient(owner.server, in: CompilerDirectory(owner.sandbox))
-      #expect(try maker.get(1) == .miss)
-      try maker.store(1, objects)
+      for object in objects { try maker.directory.write(object) }
+      try maker.put(1, action)
+      try eventually("the result is stored") { try entries(owner.sandbox) == 3 }
     }
-    let asker = try PeerMachine(secret: secret, peers: [try owner.port], name: "asker")
-    let directory = try CompilerDirectory(asker.sandbox)
+    let asker = try machine("asker", owner)
     counts = try report(asker.sandbox) {
-      let user = try CompilerClient(asker.server, in: directory)
+      let user = try CompilerClient(asker.server, in: CompilerDirectory(asker.sandbox))
       try eventually("the peer gives it") { try user.get(1) != .miss }
       #expect(try user.get(2) == .miss)
     }
     let bytes = Double(action.count + large.count + small.count)
     #expect(counts["hits.peers"] == 1 && counts["bytes.peers"] == bytes, "\(counts)")
-    // Another machine, which knows what such a build asks for.
-    try asker.sandbox.run("fabrik cache clear")
-    counts = try report(asker.sandbox) {
-      try eventually("it has come ahead") {
-        try asker.sandbox.run("find $HOME/.cache/fabrik/v1/entries -type f | wc -l").output == "4\n"
-      }
-      let user = try CompilerClient(asker.server, in: directory)
+    let third = try machine("third", owner, asker)
+    counts = try report(third.sandbox) {
+      // With the plan.
+      try eventually("it has come ahead") { try entries(third.sandbox) == 4 }
+      let user = try CompilerClient(third.server, in: CompilerDirectory(third.sandbox))
       #expect(try user.get(1) != .miss)
       #expect(user.signs == 0)
     }
     #expect(counts["prefetched.entries"] == 3 && counts["prefetched.used"] == 3, "\(counts)")
     #expect(counts["hits.peers"] == 1 && counts["bytes.peers"] == bytes, "\(counts)")
-    try owner.expectSound()
-    try asker.expectSound()
+    for machine in [owner, asker, third] { try machine.expectSound() }
   }
 
   @Test func `a regional store's results come in two rounds, with a sign of life before`() throws {

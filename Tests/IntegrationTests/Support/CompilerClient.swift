@@ -14,12 +14,14 @@ final class CompilerClient {
   }
 
   private let connection: Connection
+  private let sandbox: Sandbox
   let directory: CompilerDirectory
   /// Signs of life that came before the last answer.
   private(set) var signs = 0
 
   init(_ server: RunningServer, in directory: CompilerDirectory, lease: String = "") throws {
     self.directory = directory
+    sandbox = server.sandbox
     connection = try Connection(path: server.compilerSocket)
     try send(1, [1, UInt8(lease.utf8.count)] + Array(lease.utf8) + Array(directory.path.utf8))
     #expect(try receive() == [1, 1])
@@ -95,6 +97,8 @@ final class CompilerClient {
   func expectNotStored(_ number: Int, sourceLocation: SourceLocation = #_sourceLocation) throws {
     // What is put afterwards on the same connection is stored afterwards.
     try store(255, [CompilerSamples.object([UInt8(number)])])
+    let text = try sandbox.run("fabrik why swift-ac/\(Hex.encode(Self.key(number)))").output
+    #expect(text.contains("the local store does not have it"), "\(text)", sourceLocation: sourceLocation)
     #expect(try get(number) == .miss, sourceLocation: sourceLocation)
   }
 }
