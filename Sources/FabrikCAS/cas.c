@@ -489,12 +489,22 @@ static reference *get_here(cas *self, const uint8_t key[sha256_length]) {
   return value;
 }
 
+// The scanner of Swift's driver puts what it has found out of a file of the toolchain under that file's own digest: every
+// machine has it anyway. The key of a compilation leads to other objects.
+static bool is_file(cas *self, const uint8_t *key, size_t size) {
+  reference *reference = size == sha256_length ? cas_reference(self, key) : NULL;
+  object *object = reference == NULL ? NULL : load_here(self, reference);
+  return object != NULL && object->count == 0;
+}
+
 reference *cas_get_action(cas *self, const uint8_t *compiler_key, size_t size) {
   uint8_t key[sha256_length];
   shared_key(self, compiler_key, size, key);
   reference *value = get_here(self, key);
   answer answer;
-  if (value != NULL || !server_get_action(&self->server, key, &answer)) return value;
+  if (value != NULL || is_file(self, compiler_key, size) || !server_get_action(&self->server, key, &answer)) {
+    return value;
+  }
   if (answer.kind == answer_hit && answer.size >= 4) {
     size_t length = number(answer.bytes, 4);
     action action;
@@ -565,18 +575,12 @@ static bool keep_in_memory(cas *self, const uint8_t key[sha256_length], referenc
   return true;
 }
 
-// The scanner of Swift's driver puts what it has found in the toolchain under a key that is a part of the value: every
-// machine has it anyway.
-static bool is_of_scanner(const uint8_t *key, size_t size, const object *value) {
-  return value->count > 0 && size == sha256_length && memcmp(value->references[0]->digest, key, sha256_length) == 0;
-}
-
 bool cas_put_action(cas *self, const uint8_t *compiler_key, size_t size, reference *value) {
   uint8_t key[sha256_length];
   shared_key(self, compiler_key, size, key);
   reference *objects[most_objects];
   size_t count = collect(self, value, objects);
-  bool is_shared = count > 0 && !self->is_private && !is_of_scanner(compiler_key, size, atomic_load(&value->object));
+  bool is_shared = count > 0 && !self->is_private && !is_file(self, compiler_key, size);
   if (count == 0) {
     if (load_here(self, value) == NULL) return keep_in_memory(self, key, value);
     objects[0] = value;
