@@ -7,6 +7,7 @@
 # make bench-lan measure what peers give and cost, and print a table
 # make bench-upstreams  measure what stores behind the peers give
 # make bench-tools  measure what build tools other than ccache take
+# make bench-swift  measure what the shared cache of Swift's compiler gives
 # make install   PREFIX=/usr/local
 
 PREFIX ?= /usr/local
@@ -20,7 +21,7 @@ RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
 # The linker's remarks on static linking are about functions that fabrik does not call.
 QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mktemp. is dangerous" || true; }
 
-.PHONY: build demo test test-lan test-upstreams test-tools lint format bench bench-lan bench-upstreams bench-tools check-real
+.PHONY: build demo test test-lan test-upstreams test-tools lint format bench bench-lan bench-upstreams bench-tools bench-swift check-real
 .PHONY: completions install uninstall dependencies test-dependencies
 
 build: dependencies
@@ -128,10 +129,11 @@ completions: build
 
 # Does not build: under sudo, another user with another PATH would.
 install:
-	@test -x $(RELEASE)/fabrik -a -x $(RELEASE)/fabrik-server -a -e $(EXEC_LIBRARY) || { echo "run 'make build' first" >&2; exit 1; }
+	@test -x $(RELEASE)/fabrik -a -x $(RELEASE)/fabrik-server -a -e $(EXEC_LIBRARY) -a -e $(CAS_LIBRARY) || { echo "run 'make build' first" >&2; exit 1; }
 	install -D -m 755 $(RELEASE)/fabrik $(DESTDIR)$(PREFIX)/bin/fabrik
 	install -D -m 755 $(RELEASE)/fabrik-server $(DESTDIR)$(PREFIX)/libexec/fabrik/fabrik-server
 	install -D -m 644 $(EXEC_LIBRARY) $(DESTDIR)$(PREFIX)/libexec/fabrik/libfabrik-exec.so
+	install -D -m 644 $(CAS_LIBRARY) $(DESTDIR)$(PREFIX)/libexec/fabrik/libFabrikCAS.so
 	install -D -m 755 shims/fabrik-shim $(DESTDIR)$(PREFIX)/libexec/fabrik/shims/fabrik-shim
 	for name in $$(cat shims/names); do \
 	  ln -sf fabrik-shim $(DESTDIR)$(PREFIX)/libexec/fabrik/shims/$$name; done

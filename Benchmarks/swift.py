@@ -66,10 +66,9 @@ class Host:
     def __init__(self, host, project):
         toolchain = Path(os.path.realpath(tools.require("swiftc"))).parent
         self.fabrik = Fabrik(host)
-        self.fabrik.environment.update(
-            PATH=f"{toolchain}:/usr/local/bin:/usr/bin:/bin",
-            # The package manager clones from repositories that may be another user's.
-            GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="safe.directory", GIT_CONFIG_VALUE_0="*")
+        self.fabrik.environment["PATH"] = f"{toolchain}:/usr/local/bin:/usr/bin:/bin"
+        # The package manager clones from repositories that may be another user's.
+        host.write(f"{self.fabrik.user.home}/.gitconfig", "[safe]\n  directory = *\n", user=self.fabrik.user)
         self.fabrik.start()
         self.project = project
 

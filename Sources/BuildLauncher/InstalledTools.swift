@@ -116,6 +116,17 @@ struct InstalledTools: ToolHost {
     return output != nil && FileSystem.exists(object)
   }
 
+  func objection(toCachingBy compiler: FilePath) -> String? {
+    guard let library = SwiftToolchain.library else { return "\(SwiftToolchain.libraryName) is missing" }
+    let place = scratch.appending("swift.\(getpid())")
+    guard (try? FileSystem.makeDirectories(place, permissions: 0o700)) != nil else { return "it cannot be tried" }
+    defer { try? FileSystem.removeTree(place) }
+    let ability = SwiftToolchain(compiler: compiler).ability(
+      library: library, memory: memory, scratch: place, environment: environment)
+    if case .fails(let reason) = ability { return reason }
+    return nil
+  }
+
   func exists(_ path: FilePath) -> Bool {
     FileSystem.exists(path)
   }

@@ -150,6 +150,9 @@ package protocol ToolHost: Sendable {
   /// there. ccache fails the build over an address it does not understand, and a script of its name does not know what to
   /// do when it is called as a compiler. Success is remembered until ccache or the compiler changes.
   func compiles(with ccache: FilePath, compiler: Program, remoteStorage: String) -> Bool
+  /// Why this compiler of Swift cannot use libFabrikCAS.so, found out by trying; nil when it can. Remembered until one of
+  /// them changes; the first time takes seconds.
+  func objection(toCachingBy compiler: FilePath) -> String?
   func exists(_ path: FilePath) -> Bool
   /// Whether files can be made in this directory, or in it once it has been made.
   func canWrite(in directory: FilePath) -> Bool

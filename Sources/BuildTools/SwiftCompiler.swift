@@ -43,6 +43,13 @@ package enum SwiftCompiler: BuildTool {
     }
     var wiring = Wiring()
     wiring.program = program.string
+    // A build finds out when it compiles something.
+    if context.use == .survey {
+      if let objection = context.host.objection(toCachingBy: program) {
+        return .unavailable("Swift is not cached by \(program): \(objection)")
+      }
+      if let version = context.host.version(of: program) { wiring.program? += ", \(version.prefix { !$0.isNewline })" }
+    }
     wiring.variables = [
       .init(directoryVariable, endpoint.directory.string), .init(socketVariable, endpoint.socket.string),
       .init(leaseVariable, endpoint.lease), .init(spillVariable, context.buildDirectory.appending("spill").string),

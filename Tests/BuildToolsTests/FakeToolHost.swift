@@ -4,6 +4,8 @@ import SystemSupport
 
 /// A machine as a test describes it.
 struct FakeToolHost: ToolHost {
+  /// What is wrong with every compiler of Swift.
+  var swiftObjection: String?
   var programs: [String: FilePath] = ["ccache": "/usr/bin/ccache"]
   var versions: [FilePath: String] = ["/usr/bin/ccache": Self.version414]
   var commands = ["cc", "g++", "ls", "gcc-12", "cmake"]
@@ -45,6 +47,7 @@ struct FakeToolHost: ToolHost {
   func compiles(with ccache: FilePath, compiler: Program, remoteStorage: String) -> Bool {
     acceptsStorage(remoteStorage)
   }
+  func objection(toCachingBy compiler: FilePath) -> String? { swiftObjection }
   func exists(_ path: FilePath) -> Bool { directories.contains(path) || files[path] != nil }
   func canWrite(in directory: FilePath) -> Bool { !readOnly.contains { directory.starts(with: $0) } }
   func read(_ path: FilePath) -> String? { files[path] }
