@@ -104,6 +104,8 @@ void sha256_begin(sha256 *hash) {
 }
 
 void sha256_add(sha256 *hash, const void *bytes, size_t count) {
+  // No bytes may have no address.
+  if (count == 0) return;
   const uint8_t *next = bytes;
   size_t held = hash->length % 64;
   hash->length += count;
