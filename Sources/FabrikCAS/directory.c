@@ -19,7 +19,8 @@ enum { mapping_threshold = 1 << 15 };
 enum { use_granularity = 600 };
 
 struct spill {
-  directory directory;
+  // NULL: not made yet, or of no use.
+  _Atomic(directory *) directory;
   char path[];
 };
 
@@ -73,9 +74,6 @@ void directory_open(directory *self, const char *path, const char *spill) {
     self->spill = calloc(1, sizeof *self->spill + strlen(spill) + 1);
     if (self->spill == NULL) return;
     strcpy(self->spill->path, spill);
-    self->spill->directory = (directory){-1, -1, -1, NULL, NULL};
-    // Others may have needed it already. It is made when it is needed.
-    if (access(spill, F_OK) == 0) directory_open(&self->spill->directory, spill, NULL);
   }
 }
 
@@ -84,7 +82,10 @@ void directory_close(directory *self) {
   if (self->actions >= 0) close(self->actions);
   if (self->temporary >= 0) close(self->temporary);
   free(self->path);
-  if (self->spill != NULL) directory_close(&self->spill->directory);
+  if (self->spill == NULL) return;
+  directory *spill = atomic_load(&self->spill->directory);
+  if (spill != NULL) directory_close(spill);
+  free(spill);
   free(self->spill);
 }
 
@@ -92,13 +93,20 @@ static int directory_of(directory *self, file_kind kind) {
   return kind == kind_object ? self->objects : self->actions;
 }
 
-// The spill directory, if somebody has made it by now.
-static directory *existing_spill(directory *self) {
+// The spill directory; NULL: there is none. `making`: it is made if nobody has needed it by now.
+static directory *spill_of(directory *self, bool making) {
   if (self->spill == NULL) return NULL;
-  if (self->spill->directory.objects < 0 && access(self->spill->path, F_OK) == 0) {
-    directory_open(&self->spill->directory, self->spill->path, NULL);
-  }
-  return self->spill->directory.objects < 0 ? NULL : &self->spill->directory;
+  directory *known = atomic_load(&self->spill->directory);
+  if (known != NULL || (!making && access(self->spill->path, F_OK) != 0)) return known;
+  directory *opened = malloc(sizeof *opened);
+  if (opened == NULL) return NULL;
+  directory_open(opened, self->spill->path, NULL);
+  bool is_usable = opened->objects >= 0 && opened->actions >= 0 && opened->temporary >= 0;
+  // Another thread may have been first.
+  if (is_usable && atomic_compare_exchange_strong(&self->spill->directory, &known, opened)) return opened;
+  directory_close(opened);
+  free(opened);
+  return known;
 }
 
 static void mark_used(int parent, const char *name, const struct stat *status) {
@@ -122,8 +130,15 @@ bool directory_has(directory *self, file_kind kind, const uint8_t digest[sha256_
     // Nothing that was written here.
     unlinkat(parent, name, 0);
   }
-  directory *spill = existing_spill(self);
+  directory *spill = spill_of(self, false);
   return spill != NULL && directory_has(spill, kind, digest, size);
+}
+
+int content_open(int parent, const char *path) {
+  int file;
+  do file = openat(parent, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  while (file < 0 && errno == EINTR);
+  return file;
 }
 
 bool content_read(int file, size_t size, content *result) {
@@ -165,15 +180,18 @@ bool directory_read(directory *self, file_kind kind, const uint8_t digest[sha256
   int parent = directory_of(self, kind);
   char name[name_length];
   file_name(digest, name);
-  int file = parent < 0 ? -1 : openat(parent, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  int file = parent < 0 ? -1 : content_open(parent, name);
   if (file >= 0) {
     struct stat status;
     bool is_read = fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 &&
                    content_read(file, (size_t)status.st_size, result);
     close(file);
-    if (is_read) return true;
+    if (is_read) {
+      mark_used(parent, name, &status);
+      return true;
+    }
   }
-  directory *spill = existing_spill(self);
+  directory *spill = spill_of(self, false);
   return spill != NULL && directory_read(spill, kind, digest, result);
 }
 
@@ -189,10 +207,19 @@ static bool write_all(int file, const content *parts, size_t count) {
   return true;
 }
 
-static void temporary_name(char *name, size_t size) {
+enum { temporary_length = 48 };
+
+// Makes a file of a name that is nobody else's; -1: there is no room for it, or no directory.
+static int make_temporary(int parent, char name[temporary_length]) {
   static atomic_uint counter;
-  unsigned number = atomic_fetch_add(&counter, 1);
-  snprintf(name, size, "%d-%u-%x", (int)getpid(), number, (unsigned)(uintptr_t)&counter);
+  int file;
+  do {
+    // In containers, which may share a directory, other processes have the same number.
+    unsigned number = atomic_fetch_add(&counter, 1);
+    snprintf(name, temporary_length, "%d-%u-%x", (int)getpid(), number, (unsigned)(uintptr_t)&counter);
+    file = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+  } while (file < 0 && (errno == EEXIST || errno == EINTR));
+  return file;
 }
 
 // Makes the directory that a name needs.
@@ -204,7 +231,7 @@ static bool make_shard(int parent, const char name[name_length]) {
 static bool publish(directory *self, file_kind kind, const char *temporary, const char name[name_length],
                     bool replacing) {
   int parent = directory_of(self, kind);
-  for (int attempt = 0; attempt < 2; attempt++) {
+  for (int attempt = 0; attempt < 3; attempt++) {
     // What is there is the same, and may be in use: its time of last use is worth more than a second copy.
     int result = replacing ? renameat(self->temporary, temporary, parent, name)
                            : linkat(self->temporary, temporary, parent, name, 0);
@@ -212,7 +239,10 @@ static bool publish(directory *self, file_kind kind, const char *temporary, cons
       if (!replacing) unlinkat(self->temporary, temporary, 0);
       return true;
     }
-    if (errno != ENOENT || !make_shard(parent, name)) break;
+    if (errno == ENOENT && make_shard(parent, name)) continue;
+    // Not every file system knows links.
+    if (replacing || (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)) break;
+    replacing = true;
   }
   unlinkat(self->temporary, temporary, 0);
   return false;
@@ -220,22 +250,20 @@ static bool publish(directory *self, file_kind kind, const char *temporary, cons
 
 bool directory_write(directory *self, file_kind kind, const uint8_t digest[sha256_length], const content *parts,
                      size_t count, bool replacing) {
-  char name[name_length], temporary[48];
+  char name[name_length], temporary[temporary_length];
   file_name(digest, name);
-  temporary_name(temporary, sizeof temporary);
   if (directory_of(self, kind) >= 0 && self->temporary >= 0) {
-    int file = openat(self->temporary, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+    int file = make_temporary(self->temporary, temporary);
     if (file >= 0) {
       bool is_written = write_all(file, parts, count);
       // Some file systems notice here that they are full.
       is_written = close(file) == 0 && is_written;
       if (is_written && publish(self, kind, temporary, name, replacing)) return true;
-      unlinkat(self->temporary, temporary, 0);
+      if (!is_written) unlinkat(self->temporary, temporary, 0);
     }
   }
-  if (self->spill == NULL) return false;
-  if (self->spill->directory.objects < 0) directory_open(&self->spill->directory, self->spill->path, NULL);
-  return directory_write(&self->spill->directory, kind, digest, parts, count, replacing);
+  directory *spill = spill_of(self, true);
+  return spill != NULL && directory_write(spill, kind, digest, parts, count, replacing);
 }
 
 bool directory_link(directory *self, file_kind kind, const uint8_t digest[sha256_length], int file) {

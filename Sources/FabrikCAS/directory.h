@@ -44,6 +44,8 @@ bool directory_write(directory *, file_kind, const uint8_t name[sha256_length], 
 // Gives an open file of the same file system a name in the directory; false when that fails.
 bool directory_link(directory *, file_kind, const uint8_t name[sha256_length], int file);
 
+// Opens what may be a file, and does not wait when it is something else; -1: it cannot be opened.
+int content_open(int parent, const char *path);
 // The content of an open file of this size.
 bool content_read(int file, size_t size, content *);
 void content_free(content *);
