@@ -19,7 +19,7 @@ enum message_kind { message_hello = 1, message_get = 2, message_put = 3, message
 
 // Milliseconds. A server that lives says so at once, and then every second while it asks others; a busy machine must not
 // look like a hung one.
-enum { silence_patience = 4000, answer_patience = 30000, send_patience = 1000 };
+enum { silence_patience = 4000, answer_patience = 30000 };
 // Seconds that all processes leave a server alone after it was silent.
 enum { silence_length = 30 };
 // Bytes of an answer: an action with the small objects in it, or an object.
@@ -34,6 +34,7 @@ static int64_t now(void) {
 void server_open(server *self, const char *socket, const char *lease, const char *directory) {
   memset(self, 0, sizeof *self);
   pthread_mutex_init(&self->lock, NULL);
+  self->process = getpid();
   self->is_given_up = true;
   if (socket == NULL || socket[0] == 0 || directory == NULL || directory[0] != '/') return;
   self->socket = strdup(socket);
@@ -77,69 +78,72 @@ static bool wait_for(int connection, short events, int64_t deadline) {
   }
 }
 
-static bool send_frame(int connection, uint8_t kind, const struct iovec *fields, size_t count) {
+// How it ended; `done`: well.
+typedef enum { done, ended, silent } outcome;
+
+static outcome send_frame(int connection, uint8_t kind, const struct iovec *fields, size_t count) {
   size_t size = 1;
   for (size_t i = 0; i < count; i++) size += fields[i].iov_len;
   uint8_t head[5] = {(uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16), (uint8_t)(size >> 24), kind};
   struct iovec parts[5] = {{head, sizeof head}};
-  if (count > 4) return false;
+  if (count > 4) return ended;
   if (count > 0) memcpy(parts + 1, fields, count * sizeof *fields);
   struct msghdr message = {.msg_iov = parts, .msg_iovlen = count + 1};
-  int64_t deadline = now() + send_patience;
+  int64_t deadline = now() + silence_patience;
   while (message.msg_iovlen > 0) {
     ssize_t sent = sendmsg(connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && (errno != EAGAIN || !wait_for(connection, POLLOUT, deadline))) return false;
-    for (size_t done = sent < 0 ? 0 : (size_t)sent; message.msg_iovlen > 0;) {
+    if (sent < 0 && errno != EAGAIN) return ended;
+    if (sent < 0 && !wait_for(connection, POLLOUT, deadline)) return silent;
+    for (size_t left = sent < 0 ? 0 : (size_t)sent; message.msg_iovlen > 0;) {
       struct iovec *part = message.msg_iov;
-      size_t taken = done < part->iov_len ? done : part->iov_len;
+      size_t taken = left < part->iov_len ? left : part->iov_len;
       part->iov_base = (uint8_t *)part->iov_base + taken;
       part->iov_len -= taken;
-      done -= taken;
+      left -= taken;
       if (part->iov_len > 0) break;
       message.msg_iov++, message.msg_iovlen--;
     }
   }
-  return true;
+  return done;
 }
 
-typedef enum { received, ended, silent } reception;
-
-static reception receive(int connection, void *bytes, size_t size, int64_t deadline) {
-  for (size_t done = 0; done < size;) {
-    ssize_t count = recv(connection, (uint8_t *)bytes + done, size - done, MSG_DONTWAIT);
+static outcome receive(int connection, void *bytes, size_t size, int64_t deadline) {
+  for (size_t held = 0; held < size;) {
+    ssize_t count = recv(connection, (uint8_t *)bytes + held, size - held, MSG_DONTWAIT);
     if (count > 0) {
-      done += (size_t)count;
+      held += (size_t)count;
     } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
       return ended;
     } else if (!wait_for(connection, POLLIN, deadline)) {
       return silent;
     }
   }
-  return received;
+  return done;
 }
 
-static reception receive_frame(int connection, answer *result, int64_t deadline) {
+static outcome receive_frame(int connection, answer *result, int64_t deadline) {
   uint8_t head[5];
-  reception state = receive(connection, head, sizeof head, deadline);
-  if (state != received) return state;
+  outcome state = receive(connection, head, sizeof head, deadline);
+  if (state != done) return state;
   size_t size = head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 | (size_t)head[3] << 24;
   if (size < 1 || size > longest_answer) return ended;
   *result = (answer){head[4], malloc(size), size - 1};
   if (result->bytes == NULL) return ended;
   state = receive(connection, result->bytes, size - 1, deadline);
-  if (state != received) free(result->bytes);
+  if (state != done) free(result->bytes);
   return state;
 }
 
 // What comes of a request: waits as long as the server says that it is at work.
-static reception receive_answer(int connection, answer *result) {
+static outcome receive_answer(int connection, answer *result) {
   int64_t end = now() + answer_patience;
   for (;;) {
     int64_t deadline = now() + silence_patience;
-    reception state = receive_frame(connection, result, deadline < end ? deadline : end);
-    if (state != received || result->kind != answer_working) return state;
+    outcome state = receive_frame(connection, result, deadline < end ? deadline : end);
+    if (state != done || result->kind != answer_working) return state;
     free(result->bytes);
+    if (now() >= end) return silent;
   }
 }
 
@@ -161,26 +165,46 @@ static int connect_anew(server *self) {
   const struct iovec fields[] = {
       {head, sizeof head}, {self->lease, strlen(self->lease)}, {self->directory, strlen(self->directory)}};
   answer ready = {0, NULL, 0};
-  reception state = ended;
-  if (result != 0) {
-    if (errno == EAGAIN) note_silence(self);
-  } else if (send_frame(connection, message_hello, fields, 3)) {
-    state = receive_frame(connection, &ready, now() + silence_patience);
-  }
+  outcome state = ended;
+  if (result == 0) state = send_frame(connection, message_hello, fields, 3);
+  if (result != 0 && errno == EAGAIN) state = silent;
+  if (result == 0 && state == done) state = receive_frame(connection, &ready, now() + silence_patience);
   bool is_ready =
-      state == received && ready.kind == answer_ready && ready.size == 1 && ready.bytes[0] == protocol_version;
-  if (state == received) free(ready.bytes);
+      state == done && ready.kind == answer_ready && ready.size == 1 && ready.bytes[0] == protocol_version;
+  if (state == done) free(ready.bytes);
   if (is_ready) return connection;
   if (state == silent) note_silence(self);
   close(connection);
   return -1;
 }
 
-static int take_connection(server *self, bool *is_new) {
+// Whether nothing has arrived on a connection on which nothing was asked, not even its end: what came now would be taken
+// for the answer to another question.
+static bool is_quiet(int connection) {
+  uint8_t byte;
+  ssize_t count;
+  do count = recv(connection, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  while (count < 0 && errno == EINTR);
+  return count < 0 && errno == EAGAIN;
+}
+
+// The newest idle connection; -1: there is none.
+static int take_idle(server *self) {
   int connection = -1;
   pthread_mutex_lock(&self->lock);
+  if (self->process != getpid()) {
+    // This process has split off from the one that asks and is answered there.
+    while (self->idle_count > 0) close(self->idle[--self->idle_count]);
+    self->process = getpid();
+  }
   if (self->idle_count > 0) connection = self->idle[--self->idle_count];
   pthread_mutex_unlock(&self->lock);
+  return connection;
+}
+
+static int take_connection(server *self, bool *is_new) {
+  int connection = take_idle(self);
+  for (; connection >= 0 && !is_quiet(connection); connection = take_idle(self)) close(connection);
   *is_new = connection < 0;
   return *is_new ? connect_anew(self) : connection;
 }
@@ -193,6 +217,10 @@ static void give_back(server *self, int connection) {
   if (!is_kept) close(connection);
 }
 
+static bool is_answer(uint8_t kind, const answer *answer) {
+  return answer->kind == answer_miss || answer->kind == (kind == message_get ? answer_hit : answer_object);
+}
+
 // `result` NULL: no answer is expected.
 static bool exchange(server *self, uint8_t kind, const struct iovec *fields, size_t count, answer *result) {
   bool is_new = false;
@@ -200,9 +228,15 @@ static bool exchange(server *self, uint8_t kind, const struct iovec *fields, siz
   while (!is_new && !__atomic_load_n(&self->is_given_up, __ATOMIC_RELAXED)) {
     int connection = take_connection(self, &is_new);
     if (connection < 0) return false;
-    reception state = ended;
-    if (send_frame(connection, kind, fields, count)) state = result == NULL ? received : receive_answer(connection, result);
-    if (state == received) {
+    outcome state = send_frame(connection, kind, fields, count);
+    if (state == done && result != NULL) state = receive_answer(connection, result);
+    if (state == done && result != NULL && !is_answer(kind, result)) {
+      // It does not speak this language.
+      free(result->bytes);
+      close(connection);
+      return false;
+    }
+    if (state == done) {
       give_back(self, connection);
       return true;
     }

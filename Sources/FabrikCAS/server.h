@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "CSHA256.h"
 
@@ -20,6 +21,8 @@ typedef struct {
   pthread_mutex_t lock;
   int idle[most_idle_connections];
   size_t idle_count;
+  // Whose connections they are.
+  pid_t process;
   // Whether nothing more is asked by this process.
   bool is_given_up;
 } server;
