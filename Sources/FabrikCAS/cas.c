@@ -158,7 +158,8 @@ failed:
 // Makes an object known, unless another thread was first.
 static object *set_object(reference *reference, object *made) {
   object *expected = NULL;
-  if (made == NULL || atomic_compare_exchange_strong(&reference->object, &expected, made)) return made;
+  if (made == NULL) return atomic_load(&reference->object);
+  if (atomic_compare_exchange_strong(&reference->object, &expected, made)) return made;
   content_free(&made->body);
   free(made);
   return expected;
@@ -215,7 +216,8 @@ done:
   return result;
 }
 
-// Takes in a body that came from the server: it is checked, and kept in the working directory.
+// Takes in a body that came from the server: it is checked, and kept in the working directory, where other compilers that
+// are told of it look for it.
 //
 // `file`: where the bytes are mapped from; -1: they are in memory.
 static object *take_in(cas *self, reference *reference, content body, int file) {
@@ -223,14 +225,20 @@ static object *take_in(cas *self, reference *reference, content body, int file) 
     content_free(&body);
     return NULL;
   }
-  bool is_kept = file >= 0 && directory_link(&self->directory, kind_object, reference->digest, file);
-  if (!is_kept) is_kept = directory_write(&self->directory, kind_object, reference->digest, &body, 1, false);
-  if (is_kept) atomic_store(&reference->is_stored, true);
-  return set_object(reference, make_object(self, body));
+  object *made = make_object(self, body);
+  if (made == NULL) return NULL;
+  directory *directory = &self->directory;
+  // It is asked first, for it removes a file that is not whole.
+  if (directory_has(directory, kind_object, reference->digest, body.size) ||
+      (file >= 0 && directory_link(directory, kind_object, reference->digest, file)) ||
+      directory_write(directory, kind_object, reference->digest, &body, 1, false)) {
+    atomic_store(&reference->is_stored, true);
+  }
+  return set_object(reference, made);
 }
 
 static object *take_in_file(cas *self, reference *reference, const char *path) {
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  int file = path[0] == '/' ? content_open(AT_FDCWD, path) : -1;
   if (file < 0) return NULL;
   struct stat status;
   content body;
@@ -275,9 +283,16 @@ static object *fetch(cas *self, reference *reference) {
   return result;
 }
 
-object *cas_load(cas *self, reference *reference) {
+// From anywhere.
+static object *find(cas *self, reference *reference) {
   object *found = load_here(self, reference);
-  if (found == NULL) found = fetch(self, reference);
+  return found == NULL ? fetch(self, reference) : found;
+}
+
+bool cas_can_load(cas *self, reference *reference) { return find(self, reference) != NULL; }
+
+object *cas_load(cas *self, reference *reference) {
+  object *found = find(self, reference);
   if (found == NULL && self->missed != NULL) {
     int mark = open(self->missed, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (mark >= 0) close(mark);
@@ -434,15 +449,20 @@ static bool take_objects(cas *self, const action *action, const uint8_t *paths, 
     if (size <= small_object) {
       const uint8_t *bytes = action->bytes + small;
       small += size;
-      if (atomic_load(&reference->object) != NULL) continue;
+      // What comes from the server is kept in a file of its own as well: other compilers are told of its digest alone.
+      if (atomic_load(&reference->object) != NULL && (paths == NULL || atomic_load(&reference->is_stored))) continue;
       uint8_t *copy = malloc(size + 1);
       if (copy == NULL) return false;
       memcpy(copy, bytes, size);
-      if (!has_digest(copy, size, reference->digest)) {
+      const content body = {copy, size, false};
+      if (paths != NULL) {
+        if (take_in(self, reference, body, -1) == NULL) return false;
+      } else if (has_digest(copy, size, reference->digest)) {
+        if (set_object(reference, make_object(self, body)) == NULL) return false;
+      } else {
         free(copy);
         return false;
       }
-      if (set_object(reference, make_object(self, (content){copy, size, false})) == NULL) return false;
       continue;
     }
     char path[4096];
@@ -459,6 +479,25 @@ static bool take_objects(cas *self, const action *action, const uint8_t *paths, 
       atomic_store(&reference->is_stored, true);
     } else if (paths == NULL || take_in_file(self, reference, path) == NULL) {
       return false;
+    }
+  }
+  return true;
+}
+
+// Whether whoever has the objects of an action has all that they lead to, as compilers take for granted.
+static bool is_closed(cas *self, const action *action) {
+  reference *known[most_objects];
+  for (size_t i = 0; i < action->count; i++) {
+    known[i] = cas_reference(self, item(action, i));
+    if (known[i] == NULL) return false;
+  }
+  for (size_t i = 0; i < action->count; i++) {
+    const object *object = load_here(self, known[i]);
+    if (object == NULL) return false;
+    for (size_t j = 0; j < object->count; j++) {
+      size_t k = 0;
+      while (k < action->count && known[k] != object->references[j]) k++;
+      if (k == action->count) return false;
     }
   }
   return true;
@@ -509,7 +548,7 @@ reference *cas_get_action(cas *self, const uint8_t *compiler_key, size_t size) {
     size_t length = number(answer.bytes, 4);
     action action;
     if (length <= answer.size - 4 && action_parse(answer.bytes + 4, length, &action) &&
-        take_objects(self, &action, answer.bytes + 4 + length, answer.size - 4 - length)) {
+        take_objects(self, &action, answer.bytes + 4 + length, answer.size - 4 - length) && is_closed(self, &action)) {
       value = cas_reference(self, item(&action, 0));
       const content body = {answer.bytes + 4, length, false};
       directory_write(&self->directory, kind_action, key, &body, 1, true);

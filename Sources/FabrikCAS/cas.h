@@ -61,6 +61,8 @@ reference *cas_reference(cas *, const uint8_t digest[sha256_length]);
 reference *cas_store(cas *, const void *data, size_t size, reference *const *references, size_t count);
 // Whether the object is on this machine.
 bool cas_has(cas *, reference *);
+// Whether somebody has the object.
+bool cas_can_load(cas *, reference *);
 // NULL: nobody has it.
 object *cas_load(cas *, reference *);
 

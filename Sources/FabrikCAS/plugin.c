@@ -80,9 +80,11 @@ EXPORTED void llcas_cas_options_set_client_version(cas_options *options, unsigne
   (void)options, (void)major, (void)minor;
 }
 
-static void set(char **option, const char *value) {
+// False: no memory.
+static bool set(char **option, const char *value) {
   free(*option);
   *option = value == NULL ? NULL : strdup(value);
+  return value == NULL || *option != NULL;
 }
 
 EXPORTED void llcas_cas_options_set_ondisk_path(cas_options *options, const char *path) {
@@ -91,12 +93,13 @@ EXPORTED void llcas_cas_options_set_ondisk_path(cas_options *options, const char
 
 // Options that are not known are those of another version, and none of the compiler's business.
 EXPORTED bool llcas_cas_options_set_option(cas_options *options, const char *name, const char *value, char **error) {
-  (void)error;
   if (options == NULL || name == NULL) return false;
-  if (strcmp(name, TOOLCHAIN_OPTION) == 0) set(&options->toolchain, value);
+  bool is_set = true;
+  if (strcmp(name, TOOLCHAIN_OPTION) == 0) is_set = set(&options->toolchain, value);
   if (strcmp(name, SHARING_OPTION) == 0) options->is_private = value != NULL && strcmp(value, "off") == 0;
-  if (strcmp(name, MAPPED_OPTION) == 0) set(&options->mapped, value);
-  return false;
+  if (strcmp(name, MAPPED_OPTION) == 0) is_set = set(&options->mapped, value);
+  // Without one of them, keys would be those of another toolchain.
+  return is_set ? false : fail(error, "no memory");
 }
 
 // --- the store ---
@@ -155,7 +158,7 @@ EXPORTED llcas_digest_t llcas_objectid_get_digest(cas *self, llcas_objectid_t id
 EXPORTED llcas_lookup_result_t llcas_cas_contains_object(cas *self, llcas_objectid_t id, bool globally, char **error) {
   (void)error;
   reference *reference = reference_of(id);
-  bool is_there = globally ? cas_load(self, reference) != NULL : cas_has(self, reference);
+  bool is_there = globally ? cas_can_load(self, reference) : cas_has(self, reference);
   return is_there ? lookup_success : lookup_not_found;
 }
 
