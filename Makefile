@@ -3,6 +3,7 @@
 # make test-lan  run the scenarios between hosts, which are network namespaces on this machine
 # make test-upstreams  run the scenarios with caches behind the peers, which are real servers on this machine
 # make test-tools  build real projects with real build tools, each twice
+# make test-compilers  test what Swift's compilers load, by its C interface and under sanitizers
 # make bench     measure, and print the table of the README
 # make bench-lan measure what peers give and cost, and print a table
 # make bench-upstreams  measure what stores behind the peers give
@@ -21,7 +22,8 @@ RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
 # The linker's remarks on static linking are about functions that fabrik does not call.
 QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mktemp. is dangerous" || true; }
 
-.PHONY: build demo test test-lan test-upstreams test-tools lint format bench bench-lan bench-upstreams bench-tools bench-swift check-real
+.PHONY: build demo test test-lan test-upstreams test-tools test-compilers lint format check-real
+.PHONY: bench bench-lan bench-upstreams bench-tools bench-swift
 .PHONY: completions install uninstall dependencies test-dependencies
 
 build: dependencies
@@ -93,6 +95,11 @@ test-tools: build
 	@scripts/install-dependencies tools
 	python3 Tests/Tools $(TOOLS)
 
+# COMPILERS holds arguments of the runner.
+test-compilers: build
+	@scripts/install-dependencies compilers
+	python3 Tests/Compilers $(COMPILERS)
+
 lint:
 	$(SWIFT) format lint --recursive --strict Package.swift Sources Tests
 	sh -n shims/fabrik-shim scripts/install-dependencies
@@ -117,6 +124,10 @@ bench-upstreams: build
 bench-tools: build
 	@scripts/install-dependencies tools
 	python3 Benchmarks/tools.py
+
+bench-swift: build
+	@scripts/install-dependencies test lan
+	python3 Benchmarks/swift.py
 
 check-real: build
 	@scripts/install-dependencies test
