@@ -36,23 +36,29 @@ struct SwiftCall: Equatable {
   ///   - toolchain: the directory of the compiler's `bin`; plugins below it are a part of the toolchain.
   ///   - read: the content of a response file.
   init(_ arguments: [String], toolchain: FilePath, read: (FilePath) -> String? = { SmallFile.read($0) }) {
-    var words: [String] = []
-    var isReadable = true
-    for argument in arguments {
-      if argument.hasPrefix("@"), argument.count > 1 {
-        // The driver takes an argument for itself when there is no such file.
-        guard let text = read(FilePath(String(argument.dropFirst()))) else {
-          isReadable = false
-          continue
-        }
-        words += Self.words(of: text)
-      } else {
-        words.append(argument)
-      }
-    }
     verdict = .plain(.unsupported)
-    guard isReadable else { return }
+    guard let words = Self.expand(arguments, depth: 0, read: read) else { return }
     verdict = examine(words, toolchain: toolchain)
+  }
+
+  /// Response files may name others, this deep.
+  private static let deepestFile = 8
+
+  /// The arguments with those of response files in their place; nil when one cannot be read: the driver takes such an
+  /// argument for itself.
+  private static func expand(_ arguments: [String], depth: Int, read: (FilePath) -> String?) -> [String]? {
+    var words: [String] = []
+    for argument in arguments {
+      guard argument.hasPrefix("@"), argument.utf8.count > 1 else {
+        words.append(argument)
+        continue
+      }
+      guard depth < deepestFile, let text = read(FilePath(String(argument.dropFirst()))),
+        let expanded = expand(Self.words(of: text), depth: depth + 1, read: read)
+      else { return nil }
+      words += expanded
+    }
+    return words
   }
 
   /// Options that are followed by a word of their own, which is none of the driver's options.
@@ -84,6 +90,8 @@ struct SwiftCall: Equatable {
     for option in [
       // Is not found in the directory that its path is relative to.
       "-import-objc-header", "-internal-import-bridging-header",
+      // Another compiler than the one that keys tell of.
+      "-driver-use-frontend-path", "-tools-directory",
       // Are not written when a result comes from the cache.
       "-save-temps", "-save-optimization-record", "-save-optimization-record-path", "-emit-loaded-module-trace",
       "-emit-loaded-module-trace-path", "-track-dependencies",
@@ -115,11 +123,11 @@ struct SwiftCall: Equatable {
         guard let path = next()?.split(separator: "#").first.map({ FilePath(String($0)) }) else {
           return .plain(.plugin)
         }
-        if !path.starts(with: toolchain) { macros.append(path) }
+        if !path.lexicallyNormalized().starts(with: toolchain) { macros.append(path) }
       case "-plugin-path", "-external-plugin-path", "-in-process-plugin-server-path":
         // `DIRECTORY`, or `DIRECTORY#SERVER`
-        guard let path = next()?.split(separator: "#").first.map({ FilePath(String($0)) }),
-          path.lexicallyNormalized().starts(with: toolchain)
+        guard let paths = next()?.split(separator: "#").map({ FilePath(String($0)) }), !paths.isEmpty,
+          paths.allSatisfy({ $0.lexicallyNormalized().starts(with: toolchain) })
         else { return .plain(.plugin) }
       case "-o":
         if next() == "-" { return .plain(.unsupported) }
@@ -146,31 +154,31 @@ struct SwiftCall: Equatable {
     return isTest ? .partlyCached : .cached
   }
 
-  /// The words of a response file: between white space, with quotation marks and backslashes as a shell has them.
+  /// The words of a response file, as Swift's driver finds them: between white space, on each line by itself. Either
+  /// quotation mark begins and ends what is taken as it is, but for backslashes; a line that begins with `//` says nothing.
   static func words(of text: String) -> [String] {
-    var words: [String] = []
-    var word: String?
-    var quote: Character?
-    var isEscaped = false
-    for character in text {
-      if isEscaped {
-        word = (word ?? "") + String(character)
-        isEscaped = false
-      } else if character == "\\", quote != "'" {
-        isEscaped = true
-      } else if let current = quote {
-        if character == current { quote = nil } else { word = (word ?? "") + String(character) }
-      } else if character == "\"" || character == "'" {
-        quote = character
-        word = word ?? ""
-      } else if character.isWhitespace {
-        if let complete = word { words.append(complete) }
-        word = nil
-      } else {
-        word = (word ?? "") + String(character)
+    text.split(whereSeparator: { $0 == "\n" || $0 == "\r\n" }).flatMap { line -> [String] in
+      if line.hasPrefix("//") { return [] }
+      var words: [String] = []
+      var word = ""
+      var isQuoted = false
+      var isEscaped = false
+      for character in line {
+        if isEscaped {
+          word.append(character)
+          isEscaped = false
+        } else if character == "\\" {
+          isEscaped = true
+        } else if character == "\"" || character == "'" {
+          isQuoted.toggle()
+        } else if character.isWhitespace, !isQuoted {
+          if !word.isEmpty { words.append(word) }
+          word = ""
+        } else {
+          word.append(character)
+        }
       }
+      return word.isEmpty ? words : words + [word]
     }
-    if let word { words.append(word) }
-    return words
   }
 }
