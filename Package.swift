@@ -184,7 +184,9 @@ let package = Package(
       nio("NIOCore"),
       nio("NIOPosix")),
     tests(of: "BuildTools", with: "Configuration"),
-    tests(of: "BuildLauncher", with: "BuildTools", "CExecPolicy", "Configuration", "ControlProtocol"),
+    tests(
+      of: "BuildLauncher", with: "BuildTools", "CacheStore", "CExecPolicy", "Configuration", "ControlProtocol",
+      "CSHA256"),
     // The built programs, as a user meets them.
     .testTarget(
       name: "IntegrationTests", dependencies: ["CacheStore", "SystemSupport", "TestSupport", "hostile-peer"],

@@ -201,6 +201,64 @@ struct AbsoluteCompilerTests {
   }
 }
 
+@Suite("Swift's compiler")
+struct SwiftCompilerPolicyTests {
+  private func isCompiler(_ name: String, content: [UInt8], mode: mode_t = 0o755) throws -> Bool {
+    try withTemporaryDirectory { directory in
+      let file = directory.appending(name)
+      try Files.write(content, to: file)
+      #expect(chmod(file.string, mode) == 0)
+      return file.withPlatformString(fabrik_is_swiftc)
+    }
+  }
+
+  @Test("is a binary of that name, also through a link")
+  func compiler() throws {
+    let binary = try Files.read("/bin/sh")
+    #expect(try isCompiler("swiftc", content: binary))
+    try withTemporaryDirectory { directory in
+      // As toolchains have it.
+      let link = directory.appending("swiftc")
+      try FileSystem.makeSymbolicLink(link, to: "/bin/sh")
+      #expect(link.withPlatformString(fabrik_is_swiftc))
+    }
+  }
+
+  @Test(
+    "has no other name",
+    arguments: ["swift", "swift-frontend", "swiftc.real", "xswiftc", "swiftc-6.3", "fabrik-swiftc"])
+  func otherName(name: String) throws {
+    #expect(try !isCompiler(name, content: Files.read("/bin/sh")))
+  }
+
+  @Test("is no script, nothing that cannot be executed, and nothing that is no file")
+  func unusable() throws {
+    // A wrapper has a mind of its own.
+    #expect(try !isCompiler("swiftc", content: Array("#!/bin/sh\nexec /opt/swift/usr/bin/swiftc \"$@\"\n".utf8)))
+    #expect(try !isCompiler("swiftc", content: []))
+    #expect(try !isCompiler("swiftc", content: Files.read("/bin/sh"), mode: 0o644))
+    try withTemporaryDirectory { directory in
+      let file = directory.appending("swiftc")
+      #expect(!file.withPlatformString(fabrik_is_swiftc))
+      #expect(mkfifo(file.string, 0o755) == 0)
+      #expect(!file.withPlatformString(fabrik_is_swiftc))
+      #expect(unlink(file.string) == 0)
+      try FileSystem.makeDirectories(file)
+      #expect(!file.withPlatformString(fabrik_is_swiftc))
+    }
+  }
+
+  @Test(
+    "is called by programs that may have the library", arguments: ["swift", "swift-build", "swift-test", "swift-run"])
+  func packageManager(name: String) throws {
+    try withTemporaryDirectory { directory in
+      let file = directory.appending(name)
+      try Files.write(Files.read("/bin/sh"), to: file)
+      #expect(file.withPlatformString(fabrik_drives_builds))
+    }
+  }
+}
+
 @Suite("What is preloaded")
 struct PreloadTests {
   @Test(

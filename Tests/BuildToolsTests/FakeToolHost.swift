@@ -17,6 +17,8 @@ struct FakeToolHost: ToolHost {
   var goCacheProgram = ["/opt/fabrik", "cacheprog", "/run/go.sock", "lease"]
   var acceptsStorage: @Sendable (String) -> Bool = { _ in true }
   var execLibrary: FilePath?
+  var compilerCache: CompilerCacheEndpoint?
+  var use = WiringUse.build
 
   static let version414 = """
     ccache version 4.14.2
@@ -64,9 +66,10 @@ struct FakeToolHost: ToolHost {
     BuildContext(
       command: command, environment: environment,
       endpoints: CacheEndpoints(
-        crshSocket: "/run/crsh.sock", httpPort: 4711, httpToken: "token", goCacheProgram: goCacheProgram),
+        crshSocket: "/run/crsh.sock", httpPort: 4711, httpToken: "token", goCacheProgram: goCacheProgram,
+        compilerCache: compilerCache),
       projectRoot: "/src/project", scratch: "/scratch", buildDirectory: "/scratch/builds/1", fabrik: "/usr/bin/fabrik",
-      host: self, execLibrary: execLibrary, workingDirectory: "/src/project")
+      host: self, execLibrary: execLibrary, workingDirectory: "/src/project", use: use)
   }
 }
 
