@@ -216,8 +216,8 @@ done:
   return result;
 }
 
-// Takes in a body that came from the server: it is checked, and kept in the working directory, where other compilers that
-// are told of it look for it.
+// Takes in a body that came from the server: it is checked, and kept in the working directory, where other compilers
+// that are told of it look for it.
 //
 // `file`: where the bytes are mapped from; -1: they are in memory.
 static object *take_in(cas *self, reference *reference, content body, int file) {

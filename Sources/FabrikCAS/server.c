@@ -178,8 +178,8 @@ static int connect_anew(server *self) {
   return -1;
 }
 
-// Whether nothing has arrived on a connection on which nothing was asked, not even its end: what came now would be taken
-// for the answer to another question.
+// Whether nothing has arrived on a connection on which nothing was asked, not even its end: what came now would be
+// taken for the answer to another question.
 static bool is_quiet(int connection) {
   uint8_t byte;
   ssize_t count;

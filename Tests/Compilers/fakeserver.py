@@ -29,8 +29,8 @@ class Closed(Exception):
 class FakeServer:
     """Serves until it is stopped.
 
-    What is called to answer a request may be replaced: `on_hello`, `on_get`, `on_object`. They return bytes to send, and
-    raise `Closed` to send no more.
+    What is called to answer a request may be replaced: `on_hello`, `on_get`, `on_object`. They return bytes to send,
+    and raise `Closed` to send no more.
     """
 
     def __init__(self, directory):

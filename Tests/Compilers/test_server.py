@@ -214,7 +214,8 @@ class MappedDirectoryTests(ServerCase):
     def test_is_not_taken_for_what_has_another_form(self):
         plugin = self.client(options={"mapped": "/src"})
         tops = [plugin.store(b"\0\0\0\0"), plugin.store(b"", [plugin.store(b"")]),
-                plugin.store(b"\0\0\0\0", [bytes(32)]), plugin.store(b"\0\0\0\0", [plugin.store(b"command-lineversion")]),
+                plugin.store(b"\0\0\0\0", [bytes(32)]),
+                plugin.store(b"\0\0\0\0", [plugin.store(b"command-lineversion")]),
                 plugin.store(b"\0\0\0\0", [plugin.store(b"command-lineversion", [bytes(32)] * 3)]), bytes(32)]
         for number, key in enumerate(tops):
             value = plugin.store(b"%d" % number)
@@ -303,8 +304,8 @@ class LyingServerTests(ServerCase):
 
     def test_of_lengths(self):
         good = hit(self.action, self.fake.paths(self.action))
-        for lie in (struct.pack("<IB", 0, HIT), struct.pack("<IB", 2**32 - 1, HIT), struct.pack("<IB", (1 << 26) + 1, HIT),
-                    frame(HIT), frame(HIT, b"\1\0\0"), frame(HIT, struct.pack("<I", 2**32 - 1)),
+        for lie in (struct.pack("<IB", 0, HIT), struct.pack("<IB", 2**32 - 1, HIT),
+                    struct.pack("<IB", (1 << 26) + 1, HIT), frame(HIT), frame(HIT, b"\1\0\0"), frame(HIT, struct.pack("<I", 2**32 - 1)),
                     frame(HIT, struct.pack("<I", len(self.action) + 10_000) + self.action),
                     frame(HIT, struct.pack("<I", len(self.action)) + self.action + b"\xff\xff/"), frame(READY, b"\1"),
                     frame(FOUND, b"\0" + self.bodies[0]), frame(0), frame(255, b"x" * 100)):

@@ -108,6 +108,8 @@ struct SwiftShim {
       "missed.\(getpid())")
     var environment = environment
     environment[SwiftCompiler.missedVariable] = mark?.string
+    // That of an earlier call, whose number was the same: a compilation may go well and miss something.
+    if let mark { try? FileSystem.remove(mark) }
     guard
       let command = try? CommandProcess(
         candidates: [compiler.bytes], arguments: [compiler.bytes] + arguments + options.map { Array($0.utf8) },
