@@ -14,6 +14,9 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 SWIFT ?= swift
+# A fabrik that is installed already, to build with: make FABRIK=fabrik build.
+FABRIK ?=
+SWIFT_BUILD = $(if $(FABRIK),$(FABRIK) exec -- )$(SWIFT) build
 SHELL := /bin/bash -o pipefail
 
 RELEASE := .build/release
@@ -27,8 +30,8 @@ QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mkt
 .PHONY: completions install uninstall dependencies test-dependencies
 
 build: dependencies
-	$(SWIFT) build $(RELEASE_FLAGS) --product fabrik 2>&1 | $(QUIET_LINKER)
-	$(SWIFT) build $(RELEASE_FLAGS) --product fabrik-server
+	$(SWIFT_BUILD) $(RELEASE_FLAGS) --product fabrik 2>&1 | $(QUIET_LINKER)
+	$(SWIFT_BUILD) $(RELEASE_FLAGS) --product fabrik-server
 	$(MAKE) --no-print-directory $(EXEC_LIBRARY) $(CAS_LIBRARY)
 
 FIND_CLANG := clang="$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang"; [ -x "$$clang" ] || clang=cc;
@@ -69,7 +72,7 @@ demo: build
 # The tests run the release binaries as well as the libraries: the libraries first, since the others take all the
 # machine's time.
 test: test-dependencies build
-	$(SWIFT) build --build-tests $(SWIFT_FLAGS)
+	$(SWIFT_BUILD) --build-tests $(SWIFT_FLAGS)
 	$(RUN_TESTS) --skip '^IntegrationTests\.' 2>&1 | $(REPEAT_FAILURES)
 	$(RUN_TESTS) --filter '^IntegrationTests\.' 2>&1 | $(REPEAT_FAILURES)
 
@@ -81,8 +84,8 @@ REPEAT_FAILURES = awk '{ print; fflush() } /✘|Fatal error|unexpected signal/ {
 # Of the release binaries, too. LAN holds arguments of the runner, as in LAN='-v -k goodbye'.
 test-lan: build
 	@scripts/install-dependencies test lan
-	$(SWIFT) build $(RELEASE_FLAGS) --product notification-service
-	$(SWIFT) build $(RELEASE_FLAGS) --product hostile-peer
+	$(SWIFT_BUILD) $(RELEASE_FLAGS) --product notification-service
+	$(SWIFT_BUILD) $(RELEASE_FLAGS) --product hostile-peer
 	python3 Tests/Lan $(LAN)
 
 # UPSTREAMS holds arguments of the runner.

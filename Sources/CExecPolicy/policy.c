@@ -284,6 +284,20 @@ bool fabrik_is_compiler(const char *file, const char *project) {
   return result;
 }
 
+bool fabrik_is_swift_clang(const char *file) {
+  const char *name = base_name(file);
+  if (strcmp(name, "clang") != 0 && strcmp(name, "clang++") != 0) return false;
+  static const char cache[] = "clang-cache", swiftc[] = "swiftc";
+  char sibling[PATH_MAX];
+  size_t length = (size_t)(name - file);
+  if (length + sizeof cache > sizeof sibling) return false;
+  memcpy(sibling, file, length);
+  memcpy(sibling + length, cache, sizeof cache);
+  if (access(sibling, X_OK) != 0) return false;
+  memcpy(sibling + length, swiftc, sizeof swiftc);
+  return access(sibling, X_OK) == 0;
+}
+
 bool fabrik_is_swiftc(const char *file) {
   if (strcmp(base_name(file), "swiftc") != 0 || access(file, X_OK) != 0) return false;
   int fd = open_program(file);

@@ -160,7 +160,9 @@ static launcher launcher_of(const char *file, strings arguments, const surroundi
   const launcher none = {NULL, 0, NULL};
   if (file[0] != '/' || arguments == NULL || arguments[0] == NULL) return none;
   if (strcmp(base_name(file), base_name(arguments[0])) != 0 || count_of(arguments) > most_arguments) return none;
-  if (found->swiftc != NULL && found->swiftc[0] == '/' && fabrik_is_swiftc(file)) {
+  // C is for ccache, if it is there.
+  bool is_clang = found->wiring == NULL && fabrik_is_swift_clang(file) && is_compilation(arguments + 1);
+  if (found->swiftc != NULL && found->swiftc[0] == '/' && (is_clang || fabrik_is_swiftc(file))) {
     size_t length = strlen(found->swiftc);
     return length < PATH_MAX ? (launcher){found->swiftc, length, base_name(found->swiftc)} : none;
   }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fabrik import RELEASE
 from processes import attempt
-from toolcase import SYSTEM_PATH, ToolScenario, remove, write
+from toolcase import SYSTEM_PATH, ToolScenario, files, remove, write
 
 PATIENCE = 600
 # The toolchain that Fabrik is built with.
@@ -311,6 +311,48 @@ class BehaviourTests(SwiftScenario):
         self.assertTrue(Path(project, "a.d").exists())
         fabrik.build([*command, "-emit-module", "-emit-module-path", "a.swiftmodule"], directory=project)
         self.assertTrue(Path(project, "a.swiftmodule").exists())
+
+
+class ClangTests(SwiftScenario):
+    """The clang of Swift's toolchain, where there is no ccache."""
+
+    files = {
+        "Makefile": f"program: a.o b.o\n\t{TOOLCHAIN}/clang -o $@ $^\n%.o: %.c a.h\n\t{TOOLCHAIN}/clang -O1 -c $< -o $@\n",
+        "a.h": "#define NUMBER 7\nint b(void);\n", "b.c": "#include \"a.h\"\nint b(void) { return NUMBER; }\n",
+        "a.c": "#include <stdio.h>\n#include \"a.h\"\nint main(void) { printf(\"%d\\n\", b()); return 0; }\n"}
+
+    def test_c_is_compiled_once(self):
+        fabrik = self.machine_with_swift()
+        project = write(f"{fabrik.top}/project", self.files)
+        self.without_fabrik(fabrik, ["make"], project)
+        plain = files(project, "*.o")
+        for expected in (0, 2):
+            for name in ("a.o", "b.o"):
+                Path(project, name).unlink()
+            remove(self.cache(fabrik) / "compilers")
+            build = fabrik.build(["make"], "--tool", "ccache=off", directory=project)
+            self.assertEqual(self.counts(build, "swift-ac"), (2, expected))
+            # As the compiler makes them by itself.
+            self.assertEqual(files(project, "*.o"), plain)
+        write(project, {"a.h": "#define NUMBER 8\nint b(void);\n"})
+        fabrik.build(["make"], "--tool", "ccache=off", directory=project)
+        self.assertEqual(attempt([f"{project}/program"]).output, "8\n")
+
+    def test_a_target_of_a_package(self):
+        fabrik = self.machine_with_swift()
+        package = write(f"{fabrik.top}/package", PACKAGE)
+        self.swift(fabrik, package, "build", flags=["--tool", "ccache=off"])
+        self.forget(fabrik, package)
+        warm = self.swift(fabrik, package, "build", flags=["--tool", "ccache=off"])
+        self.assert_hits(warm, "swift-ac", share=1, at_least=5)
+        self.assertEqual(self.output(package), "43 other\n")
+
+    def test_an_error_is_the_compilers_own(self):
+        fabrik = self.machine_with_swift()
+        project = write(f"{fabrik.top}/project", {**self.files, "b.c": "int b(void) { return x; }\n"})
+        plain = attempt(fabrik.host.command(["make"], environment=fabrik.environment, directory=project))
+        build = fabrik.attempt("exec", "--tool", "ccache=off", "--stats", "none", "--", "make", directory=project)
+        self.assertEqual((build.status, build.errors), (plain.status, plain.errors))
 
 
 class TroubleTests(SwiftScenario):

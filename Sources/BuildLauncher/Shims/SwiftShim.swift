@@ -27,7 +27,8 @@ struct SwiftShim {
     }
     let shim = SwiftShim(
       compiler: FilePath(bytes: compiler), arguments: Array(arguments.dropFirst()), environment: environment)
-    if let options = shim.options { shim.runCached(options) }
+    let isClang = shim.compiler.lastComponent?.string.hasPrefix("clang") == true
+    if isClang { shim.becomeCachedClang() } else if let options = shim.options { shim.runCached(options) }
     shim.becomeCompiler()
   }
 
@@ -47,7 +48,35 @@ struct SwiftShim {
     exit(failure.exitStatus)
   }
 
+  // MARK: - Clang
+
+  /// Executes clang with its cache; returns when the call is to stay as it is.
+  private func becomeCachedClang() {
+    guard let directory = environment.absolutePath(SwiftCompiler.directoryVariable),
+      let library = SwiftToolchain.library,
+      // Lists of paths and options are taken apart there.
+      !library.string.contains(":"), ClangCall.isCacheable(arguments.map { String(decoding: $0, as: UTF8.self) }),
+      makeReady(directory)
+    else { return }
+    let toolchain = SwiftToolchain(compiler: compiler.removingLastComponent().appending(SwiftCompiler.compiler))
+    guard
+      case .works(let identity) = toolchain.clangAbility(
+        library: library, memory: memory, scratch: directory, environment: environment)
+    else { return }
+    var environment = environment
+    for (name, value) in SwiftToolchain.clangVariables(library: library, directory: directory, identity: identity) {
+      environment[name] = value
+    }
+    _ = CommandProcess.replace(
+      candidates: [toolchain.clangCache.bytes], arguments: [toolchain.clangCache.bytes, compiler.bytes] + arguments,
+      environment: environment)
+  }
+
   // MARK: - Caching
+
+  private var memory: ProbeMemory {
+    ProbeMemory(directory: StandardPaths(environment: environment).cache.appending("probes"))
+  }
 
   /// Bytes below which a disk is taken for full: the compiler, when it cannot write, fails.
   private static let room: UInt64 = 256 << 20
@@ -66,22 +95,23 @@ struct SwiftShim {
     let call = SwiftCall(
       arguments.map { String(decoding: $0, as: UTF8.self) }, toolchain: toolchain.directory)
     if case .plain = call.verdict { return nil }
+    // Reports of coverage find sources by their paths.
+    let mayMap = call.verdict == .cached && !call.namesSources
     guard makeReady(directory) else { return nil }
-    let scratch = directory.removingLastComponent()
-    let memory = ProbeMemory(directory: StandardPaths(environment: environment).cache.appending("probes"))
     guard
       case .works(let identity) = toolchain.ability(
-        library: library, memory: memory, scratch: scratch, environment: environment)
+        library: library, memory: memory, scratch: directory, environment: environment)
     else { return nil }
     var options = SwiftToolchain.options(library: library, directory: directory, identity: identity)
     // Otherwise another one is chosen than without the cache.
     if !call.hasDiagnosticStyle { options += ["-diagnostic-style", "swift"] }
     if call.verdict == .partlyCached {
       options += ["-Xfrontend", "-cache-disable-replay", "-cas-plugin-option", "sharing=off"]
-    } else if let directory = environment.absolutePath(SwiftCompiler.mappedVariable),
+    }
+    // Tests look for their files by the paths of their sources.
+    if mayMap, let directory = environment.absolutePath(SwiftCompiler.mappedVariable),
       let root = try? FileSystem.realPath(directory)
     {
-      // Tests look for their files by the paths of their sources.
       options += ["-scanner-prefix-map-paths", root.string, Self.mappedName, "-cas-plugin-option", "mapped=\(root)"]
     }
     // Conditions that no source asks for: what has to be in a key, and is not.
@@ -119,7 +149,8 @@ struct SwiftShim {
     guard ending != .exited(0), let mark, (try? FileSystem.remove(mark)) != nil else { ending.reproduce() }
     // What is not whole stays so.
     if let directory = environment.absolutePath(SwiftCompiler.directoryVariable) {
-      let aside = FilePath("\(directory).\(getpid()).damaged")
+      // As the server names what it removes.
+      let aside = directory.removingLastComponent().appending("removed.\(UInt64.random(in: 0...UInt64.max))")
       if (try? FileSystem.rename(directory, to: aside)) != nil { try? FileSystem.removeTree(aside) }
     }
     StandardStream.error.write(line: "fabrik: the compiler's cache is not whole; compiling without it")

@@ -30,6 +30,8 @@ struct SwiftCall: Equatable {
   /// and leaves out what was not asked for the first time.
   private(set) var outputs: [String] = []
   private(set) var hasDiagnosticStyle = false
+  /// Whether the paths of sources get into what is compiled, to be found by them: for reports of coverage.
+  private(set) var namesSources = false
 
   /// - Parameters:
   ///   - arguments: without the compiler's path.
@@ -133,6 +135,7 @@ struct SwiftCall: Equatable {
         if next() == "-" { return .plain(.unsupported) }
       default:
         if word == "-output-file-map" { isMapped = true }
+        if word == "-profile-coverage-mapping" { namesSources = true }
         // The package manager gives it to modules of tests alone.
         if word == "-enable-cross-import-overlays" { isTest = true }
         if word == "-diagnostic-style" || word.hasPrefix("-diagnostic-style=") { hasDiagnosticStyle = true }

@@ -31,23 +31,44 @@ struct SwiftToolchain {
     case fails(reason: String)
   }
 
-  /// Whether the toolchain can do it. It is asked once, by compiling a file twice, which takes some seconds; the answer
+  /// Whether Swift's compiler can do it. It is asked once, by compiling a file twice, which takes some seconds; the answer
   /// holds until one of the files changes.
   ///
   /// - Parameter scratch: an existing private directory for the trial.
   func ability(library: FilePath, memory: ProbeMemory, scratch: FilePath, environment: Environment) -> Ability {
     let frontend = directory.appending("bin/swift-frontend")
-    let question =
-      "swift cache 1 \(ProbeMemory.identity(of: compiler)) \(ProbeMemory.identity(of: frontend)) "
-      + ProbeMemory.identity(of: library)
+    return ability("swift", of: frontend, library, memory, scratch) { place in
+      trial(of: frontend, library, place, environment)
+    }
+  }
+
+  /// The same of the toolchain's clang.
+  func clangAbility(library: FilePath, memory: ProbeMemory, scratch: FilePath, environment: Environment) -> Ability {
+    let clang = clangCache.removingLastComponent().appending("clang")
+    return ability("clang", of: clang, library, memory, scratch) { place in
+      trialOfClang(clang, library, place, environment)
+    }
+  }
+
+  /// - Parameter trial: with a directory of its own; what it answers is remembered, unless it is nil.
+  private func ability(
+    _ name: String, of program: FilePath, _ library: FilePath, _ memory: ProbeMemory, _ scratch: FilePath,
+    trial: (FilePath) -> String?
+  ) -> Ability {
+    let files = [compiler, program, library].map { ProbeMemory.identity(of: $0) }
+    let question = "\(name) cache 1 \(files.joined(separator: " "))"
     let answer = memory.answer(question) {
       // Many compilers begin at once; one asks.
       let lock = try? FileDescriptor.open(
-        scratch.appending("swift-trial.lock"), .readWrite, options: [.create, .closeOnExec],
-        permissions: .ownerReadWrite)
+        scratch.appending("trial.lock"), .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
       defer { try? lock?.close() }
       if let lock { while flock(lock.rawValue, LOCK_EX) != 0, errno == EINTR {} }
-      return memory.answer(question) { trial(library: library, frontend: frontend, scratch, environment) }
+      return memory.answer(question) {
+        let place = scratch.appending("trial.\(getpid())")
+        defer { try? FileSystem.removeTree(place) }
+        guard (try? FileSystem.makeDirectories(place, permissions: 0o700)) != nil else { return nil }
+        return trial(place)
+      }
     }
     guard let answer else { return .fails(reason: "it could not be tried") }
     return answer.hasPrefix(Self.yes)
@@ -56,24 +77,51 @@ struct SwiftToolchain {
 
   private static let yes = "yes "
 
-  /// nil: not to be remembered.
-  private func trial(
-    library: FilePath, frontend: FilePath, _ scratch: FilePath, _ environment: Environment
-  ) -> String? {
-    guard let identity = FileDigest.hex(of: frontend) else { return "there is no \(frontend)" }
-    let place = scratch.appending("swift-trial.\(getpid())")
-    defer { try? FileSystem.removeTree(place) }
-    let source = place.appending("trial.swift")
-    do {
-      try FileSystem.makeDirectories(place, permissions: 0o700)
-      try SmallFile.replace(source, with: "public func trial() -> Int { 1 }\n")
-    } catch {
-      return nil
-    }
+  /// Without what belongs to the build.
+  private static func trialEnvironment(_ environment: Environment) -> Environment {
     var environment = environment
     for variable in [SwiftCompiler.socketVariable, SwiftCompiler.leaseVariable, SwiftCompiler.spillVariable] {
       environment[variable] = nil
     }
+    return environment
+  }
+
+  private func trialOfClang(
+    _ clang: FilePath, _ library: FilePath, _ place: FilePath, _ environment: Environment
+  ) -> String? {
+    let (source, directory) = (place.appending("trial.c"), place.appending("cas"))
+    guard let identity = FileDigest.hex(of: clang), (try? SmallFile.replace(source, with: "int trial;\n")) != nil else {
+      return nil
+    }
+    var environment = Self.trialEnvironment(environment)
+    for (name, value) in Self.clangVariables(library: library, directory: directory, identity: identity) {
+      environment[name] = value
+    }
+    func compile(by words: [FilePath], to name: String) -> [UInt8]? {
+      let object = place.appending(name)
+      let output = Subcommand.output(
+        of: words[0], arguments: words.dropFirst().map(\.string) + ["-c", source.string, "-o", object.string],
+        environment: environment)
+      return output == nil ? nil : SmallFile.readBytes(object, limit: 1 << 20)
+    }
+    guard let plain = compile(by: [clang], to: "plain.o") else { return nil }
+    for name in ["first.o", "second.o"] where compile(by: [clangCache, clang], to: name) != plain {
+      return "its clang does not know how to cache"
+    }
+    guard (try? FileSystem.entries(of: directory.appending("actions")))?.isEmpty == false else {
+      return "its clang does not use \(Self.libraryName)"
+    }
+    return Self.yes + identity
+  }
+
+  /// nil: not to be remembered.
+  private func trial(
+    of frontend: FilePath, _ library: FilePath, _ place: FilePath, _ environment: Environment
+  ) -> String? {
+    guard let identity = FileDigest.hex(of: frontend) else { return "there is no \(frontend)" }
+    let source = place.appending("trial.swift")
+    guard (try? SmallFile.replace(source, with: "public func trial() -> Int { 1 }\n")) != nil else { return nil }
+    let environment = Self.trialEnvironment(environment)
     func compile(to name: String, with options: [String]) -> [UInt8]? {
       let object = place.appending(name)
       let output = Subcommand.output(
@@ -93,6 +141,19 @@ struct SwiftToolchain {
     }
     guard compile(to: "second.o", with: options) == first else { return "its compiler's cache does not work" }
     return Self.yes + identity
+  }
+
+  /// The program that runs the toolchain's clang with its cache.
+  var clangCache: FilePath { compiler.removingLastComponent().appending("clang-cache") }
+
+  /// What makes clang-cache ask the library.
+  static func clangVariables(library: FilePath, directory: FilePath, identity: String) -> [(String, String)] {
+    [
+      ("LLVM_CACHE_CAS_PATH", directory.string), ("LLVM_CACHE_PLUGIN_PATH", library.string),
+      ("LLVM_CACHE_PLUGIN_OPTIONS", "toolchain=\(identity)"),
+      // Its form of object files, which it knows for Mach-O alone: for ELF it ends with a signal.
+      ("CLANG_CACHE_DISABLE_MCCAS", "1"),
+    ]
   }
 
   /// What makes the driver's compilations cached ones.

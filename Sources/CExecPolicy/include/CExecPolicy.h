@@ -25,6 +25,9 @@ FABRIK_HIDDEN bool fabrik_is_compiler(const char *file, const char *project);
 // Whether a file is Swift's compiler driver: a binary of that name.
 FABRIK_HIDDEN bool fabrik_is_swiftc(const char *file);
 
+// Whether a file is the clang of a toolchain of Swift's, which has a cache as Swift's compiler has.
+FABRIK_HIDDEN bool fabrik_is_swift_clang(const char *file);
+
 // Whether the library may be loaded into what runs when `file` is executed: a program that starts others when it builds
 // (a script: its interpreter), linked dynamically, for this architecture and C library, and without AddressSanitizer.
 FABRIK_HIDDEN bool fabrik_drives_builds(const char *file);
