@@ -1,4 +1,5 @@
 import SystemPackage
+import SystemSupport
 import Testing
 
 @testable import BuildLauncher
@@ -73,6 +74,12 @@ struct SwiftCallTests {
   func unsupported(arguments: [String]) {
     #expect(Self.call(Self.debug + arguments).verdict == .plain(.unsupported))
     #expect(Self.call(arguments + Self.debug).verdict == .plain(.unsupported))
+  }
+
+  @Test("to a driver that runs another compiler than its toolchain's is not cached")
+  func replacedCompiler() {
+    #expect(SwiftCall.isCompilerReplaced(in: Environment(["SWIFT_DRIVER_SWIFT_FRONTEND_EXEC": "/x/swift-frontend"])))
+    #expect(!SwiftCall.isCompilerReplaced(in: Environment(["SWIFT_EXEC": "/x/swiftc"])))
   }
 
   @Test("that writes dependencies without saying where stays as it is")

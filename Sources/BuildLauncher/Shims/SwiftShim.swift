@@ -87,7 +87,7 @@ struct SwiftShim {
   /// What to add to the arguments; nil when the call is to stay as it is.
   private var options: [String]? {
     guard let directory = environment.absolutePath(SwiftCompiler.directoryVariable),
-      let library = SwiftToolchain.library
+      let library = SwiftToolchain.library, !SwiftCall.isCompilerReplaced(in: environment)
     else {
       return nil
     }

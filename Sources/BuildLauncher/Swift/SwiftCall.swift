@@ -43,6 +43,11 @@ struct SwiftCall: Equatable {
     verdict = examine(words, toolchain: toolchain)
   }
 
+  /// Whether the driver is told to run another compiler than its toolchain's, of which keys would know nothing.
+  static func isCompilerReplaced(in environment: Environment) -> Bool {
+    environment["SWIFT_DRIVER_SWIFT_FRONTEND_EXEC"] != nil
+  }
+
   /// Response files may name others, this deep.
   private static let deepestFile = 8
 
