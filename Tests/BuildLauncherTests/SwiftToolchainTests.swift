@@ -84,7 +84,7 @@ struct SwiftToolchainTests {
       #expect(trial.calls[1].contains("-cas-plugin-path \(Self.library)"))
       #expect(trial.calls[1].contains("toolchain=\(identity)"))
       // Nothing of the trial is left, nor does a server hear of it.
-      #expect(try FileSystem.entries(of: directory.appending("scratch")) == ["swift-trial.lock"])
+      #expect(try FileSystem.entries(of: directory.appending("scratch")) == ["trial.lock"])
       #expect(SmallFile.read(directory.appending("environment"))?.contains("FABRIK_CAS") == false)
     }
   }
