@@ -122,7 +122,8 @@ struct InstalledTools: ToolHost {
     guard (try? FileSystem.makeDirectories(place, permissions: 0o700)) != nil else { return "it cannot be tried" }
     defer { try? FileSystem.removeTree(place) }
     let ability = SwiftToolchain(compiler: compiler).ability(
-      library: library, memory: memory, scratch: place, environment: environment)
+      library: library, memory: memory, failures: ProbeMemory(directory: place), scratch: place,
+      environment: environment)
     if case .fails(let reason) = ability { return reason }
     return nil
   }

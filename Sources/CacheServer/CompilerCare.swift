@@ -46,7 +46,7 @@ final class CompilerCare: Sendable {
     useCount.add(1, ordering: .sequentiallyConsistent)
     uses.withLock { uses in
       if isCompiler { uses.isUntidy = true }
-      if uses.lock == nil { uses.lock = files.hold() }
+      if uses.lock == nil { uses.lock = files.hold(making: isCompiler) }
     }
   }
 

@@ -158,7 +158,7 @@ extension CacheStore {
 }
 
 /// Bytes by age, in steps of about one percent.
-struct AgeHistogram {
+private struct AgeHistogram {
   private static let perOctave = 64.0
   private var buckets = [UInt64](repeating: 0, count: 64 * 64)
   private(set) var total: UInt64 = 0

@@ -37,8 +37,11 @@ package struct CompilerFiles: Sendable {
 
   /// Says that a build uses the directory of this boot, for as long as the descriptor is open. nil when there is none, or
   /// something is being removed from it at this moment.
-  package func hold() -> FileDescriptor? {
-    current.flatMap { Self.lock($0, LOCK_SH) }
+  ///
+  /// - Parameter making: whether to make it when it is missing.
+  package func hold(making: Bool = false) -> FileDescriptor? {
+    if making, let current { try? FileSystem.makeDirectories(current, permissions: 0o700) }
+    return current.flatMap { Self.lock($0, LOCK_SH) }
   }
 
   private static func lock(_ directory: FilePath, _ kind: CInt) -> FileDescriptor? {

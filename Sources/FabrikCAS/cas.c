@@ -323,23 +323,37 @@ static bool starts(const uint8_t *text, const uint8_t *end, const char *prefix) 
   return (size_t)(end - text) >= length && memcmp(text, prefix, length) == 0;
 }
 
-// Adds the list of modules that are loaded, without the paths that modules of the mapped directory have here: they are
-// known by keys, which are in the list as well.
-//
-// A list is JSON, with a line for each value.
-static void add_module_list(const cas *self, sha256 *hash, const uint8_t *text, size_t size) {
-  for (const uint8_t *end = text + size, *next = text; next < end;) {
+// Adds one module of the list that is loaded, without the paths that a module of the mapped directory has here, if it is
+// known by a key. There is a line for each value.
+static void add_module(const cas *self, sha256 *hash, const uint8_t *text, const uint8_t *end) {
+  static const char *const keys[] = {"\"moduleCacheKey\" : \"", "\"clangModuleCacheKey\" : \""},
+                           *const paths[] = {
+                               "\"modulePath\" : \"", "\"clangModulePath\" : \"", "\"clangModuleMapPath\" : \""};
+  bool has_key = false;
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    if (memmem(text, (size_t)(end - text), keys[i], strlen(keys[i])) != NULL) has_key = true;
+  }
+  for (const uint8_t *next = text; next < end;) {
     const uint8_t *stop = memchr(next, '\n', (size_t)(end - next));
     const uint8_t *line = next, *line_end = stop == NULL ? end : stop + 1;
     next = line_end;
     while (line < line_end && *line == ' ') line++;
-    static const char *const names[] = {
-        "\"modulePath\" : \"", "\"clangModulePath\" : \"", "\"clangModuleMapPath\" : \""};
     bool is_kept = true;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-      if (starts(line, line_end, names[i]) && is_mapped_path(self, line + strlen(names[i]), line_end)) is_kept = false;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+      if (!starts(line, line_end, paths[i])) continue;
+      is_kept = !has_key || !is_mapped_path(self, line + strlen(paths[i]), line_end);
     }
     if (is_kept) sha256_add(hash, line, (size_t)(line_end - line));
+  }
+}
+
+// Adds the list of modules that are loaded: JSON, an array of objects without objects in them.
+static void add_module_list(const cas *self, sha256 *hash, const uint8_t *text, size_t size) {
+  for (const uint8_t *end = text + size, *next = text; next < end;) {
+    const uint8_t *stop = memchr(next, '}', (size_t)(end - next));
+    const uint8_t *module_end = stop == NULL ? end : stop + 1;
+    add_module(self, hash, next, module_end);
+    next = module_end;
   }
 }
 

@@ -1,8 +1,8 @@
 // libfabrik-exec.so: is loaded by LD_PRELOAD into programs that drive builds, and sees what they execute.
 //
 // A compiler that is called by its path, where links in PATH have no effect, is run by ccache, and Swift's by a link to
-// fabrik. Everything else is executed as it is: with the library if it drives builds itself (see fabrik_drives_builds), without it if not, as AddressSanitizer,
-// other C libraries, and tests that look at their environment would mind it.
+// fabrik. Everything else is executed as it is: with the library if it drives builds itself (see fabrik_drives_builds),
+// without it if not, as AddressSanitizer, other C libraries, and tests that look at their environment would mind it.
 //
 // These functions run in threads, after fork and after vfork: they do not allocate, do not lock, and write to nothing but
 // their stack and errno. Whoever takes either variable out of the environment is left alone from there on.

@@ -10,7 +10,7 @@ import Testing
       "-g0 -c a.c",
     ])
   func cacheable(arguments: String) {
-    #expect(ClangCall.isCacheable(arguments.split(separator: " ").map(String.init)))
+    #expect(ClangCall.isCacheable(arguments.split(separator: " ").map(String.init)) { _ in "int a;" })
   }
 
   @Test(
@@ -22,6 +22,14 @@ import Testing
       "-g -c a.c", "-gdwarf-4 -c src/a.c",
     ])
   func plain(arguments: String) {
-    #expect(!ClangCall.isCacheable(arguments.split(separator: " ").map(String.init)))
+    #expect(!ClangCall.isCacheable(arguments.split(separator: " ").map(String.init)) { _ in "int a;" })
+  }
+
+  @Test(
+    "stays as it is when the source reads what the cache does not see",
+    arguments: ["asm(\".incbin \\\"data\\\"\");", "INCBIN(data, \"data\");", "#embed \"data\"", "char t[] = __TIME__;"])
+  func hiddenInputs(source: String) {
+    #expect(!ClangCall.isCacheable(["-c", "a.c"]) { _ in source })
+    #expect(!ClangCall.isCacheable(["-c", "a.c"]) { _ in nil })
   }
 }

@@ -21,7 +21,7 @@ struct SwiftCallTests {
     "that compiles is cached",
     arguments: [
       debug, ["a.swift", "-o", "program"], ["-emit-library", "a.swift"], ["-O", "-wmo", "-c", "a.swift", "-o", "a.o"],
-      ["-c", "a.swift", "-Xcc", "-v", "-Xlinker", "-h", "-Xllvm", "-version"], ["-c", "a.swift", "-D", "-frontend"],
+      ["-c", "a.swift", "-Xcc", "-v", "-Xlinker", "-h"], ["-c", "a.swift", "-D", "-frontend"],
     ])
   func compilation(arguments: [String]) {
     #expect(Self.call(arguments).verdict == .cached)
@@ -192,5 +192,27 @@ struct SwiftCallTests {
     ] as [(String, [String])])
   func words(text: String, expected: [String]) {
     #expect(SwiftCall.words(of: text) == expected)
+  }
+
+  @Test(
+    "is left alone where a key would miss something, or something would not be written",
+    arguments: [
+      "-profile-use=a.profdata", "-profile-sample-use=a", "-const-gather-protocols-file",
+      "-save-optimization-record=yaml",
+      "-debug-time-function-bodies", "-Xllvm", "--",
+    ])
+  func unsupported(option: String) {
+    #expect(SwiftCall(["-c", option, "/a.swift"], toolchain: "/usr") { _ in nil }.verdict == .plain(.unsupported))
+  }
+
+  @Test("tells what has to be in a key, and what must not be mapped")
+  func facts() {
+    let call = SwiftCall(
+      ["-c", "/a.swift", "b.swift", "-incremental", "-driver-batch-count", "8", "-profile-coverage-mapping"],
+      toolchain: "/usr"
+    ) { _ in nil }
+    #expect(call.hasRelativeSource && call.isIncremental && call.hasBatchCount && call.namesSources)
+    let other = SwiftCall(["-c", "/a.swift"], toolchain: "/usr") { _ in nil }
+    #expect(!other.hasRelativeSource && !other.isIncremental && !other.hasBatchCount && !other.namesSources)
   }
 }

@@ -45,6 +45,7 @@ struct SwiftToolchainTests {
     func ability() -> SwiftToolchain.Ability {
       SwiftToolchain(compiler: directory.appending("usr/bin/swiftc")).ability(
         library: library, memory: ProbeMemory(directory: directory.appending("memory")),
+        failures: ProbeMemory(directory: directory.appending("build")),
         scratch: directory.appending("scratch"),
         environment: Environment([
           "PATH": "/usr/bin:/bin", "FABRIK_CAS_SOCKET": "/run/cas.sock", "FABRIK_CAS_LEASE": "lease",
@@ -175,13 +176,27 @@ struct SwiftToolchainTests {
     }
   }
 
-  @Test("its options name the directory, the plugin and the toolchain, and one number of batches for all machines")
+  @Test("its options name the directory, the plugin and the toolchain")
   func options() {
     let options = SwiftToolchain.options(library: Self.library, directory: "/cas", identity: "1f")
     #expect(options.contains("-cache-compile-job") && options.contains("-explicit-module-build"))
     for pair in [
       ["-cas-path", "/cas"], ["-cas-plugin-path", Self.library.string], ["-cas-plugin-option", "toolchain=1f"],
-      ["-driver-batch-count", "4"],
     ] { #expect(options.contains(pair)) }
+  }
+
+  @Test("a proxy that runs a compiler of its choice is left alone")
+  func proxy() throws {
+    try withTemporaryDirectory { directory in
+      let trial = try Trial(in: directory, compiler: Self.working)
+      let compiler = directory.appending("usr/bin/swiftc")
+      try FileSystem.rename(compiler, to: directory.appending("usr/bin/proxy"))
+      try FileSystem.makeSymbolicLink(compiler, to: "proxy")
+      guard case .fails(let reason) = trial.ability() else {
+        Issue.record("works")
+        return
+      }
+      #expect(reason.contains("another program") && trial.calls.isEmpty)
+    }
   }
 }

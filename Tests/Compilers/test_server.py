@@ -179,7 +179,7 @@ class MappedDirectoryTests(ServerCase):
     def key(self, plugin, directory, *, options=b"-O\0", modules=None, tail=b"command-lineversion"):
         line = b"-swift-frontend\0" + options
         line += b"-module-cache-path %s/.build/modules\0-debug-module-path %s/a.swiftmodule\0" % (directory, directory)
-        listed = modules or b'{\n  "modulePath" : "%s/b.swiftmodule",\n  "key" : "1"\n}\n' % directory
+        listed = modules or b'{\n  "modulePath" : "%s/b.swiftmodule",\n  "moduleCacheKey" : "1"\n}\n' % directory
         line += b"-explicit-swift-module-map-file " + plugin.print(plugin.store(listed)).encode() + b"\0"
         leaves = [plugin.store(b"schema"), plugin.store(line), plugin.store(b"Swift 6.3")]
         return plugin.store(b"\0\0\0\0", [plugin.store(b"head " + tail, leaves)])
@@ -197,14 +197,22 @@ class MappedDirectoryTests(ServerCase):
         self.assertNotEqual(key, other_key)
         self.assertEqual(other.get(other_key), value)
 
+    def test_share_nothing_that_is_known_by_its_path_alone(self):
+        modules = b'[\n{\n  "moduleCacheKey" : "1"\n},\n{\n  "modulePath" : "/src/%s/b.swiftmodule"\n}]\n'
+        one, key = self.compiled("one", modules=modules % b"one")
+        one.put(key, one.store(b"value"))
+        self.fake.wait_for(lambda: self.fake.puts)
+        other, other_key = self.compiled("other", modules=modules % b"other")
+        self.assertIsNone(other.get(other_key))
+
     def test_share_nothing_that_differs_in_anything_else(self):
         one, key = self.compiled("one")
         one.put(key, one.store(b"value"))
         self.fake.wait_for(lambda: self.fake.puts)
         differences = [{"options": b"-Onone\0"}, {"options": b"-I /src/other/include\0-O\0"}, {"options": b""},
-                       {"modules": b'{\n  "modulePath" : "/src/other/b.swiftmodule",\n  "key" : "2"\n}\n'},
-                       {"modules": b'{\n  "modulePath" : "/opt/b.swiftmodule",\n  "key" : "1"\n}\n'},
-                       {"modules": b'{\n  "modulePath" : "/src/otherwise/b.swiftmodule",\n  "key" : "1"\n}\n'},
+                       {"modules": b'{\n  "modulePath" : "/src/other/b.swiftmodule",\n  "moduleCacheKey" : "2"\n}\n'},
+                       {"modules": b'{\n  "modulePath" : "/opt/b.swiftmodule",\n  "moduleCacheKey" : "1"\n}\n'},
+                       {"modules": b'{\n  "modulePath" : "/src/otherwise/b.swiftmodule",\n  "moduleCacheKey" : "1"\n}\n'},
                        {"tail": b"version"}]
         for difference in differences:
             with self.subTest(difference=difference):

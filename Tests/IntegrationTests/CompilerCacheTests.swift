@@ -252,8 +252,9 @@ struct CompilerCacheTests {
       try user.used(51, bytes: 1000)
       #expect(try user.get(2) != .miss)
     }
-    #expect(counts["lookups"] == 3 && counts["hits.local"] == 3 && counts["misses"] == 0, "\(counts)")
-    #expect(counts["bytes.local"] == bytes + 1000 + Double(CompilerSamples.action([value]).count))
+    // However often a key is asked for.
+    #expect(counts["lookups"] == 2 && counts["hits.local"] == 2 && counts["misses"] == 0, "\(counts)")
+    #expect(counts["bytes.local"] == bytes + Double(CompilerSamples.action([value]).count))
     let why = try sandbox.run("fabrik why --build 2").output
     #expect(why.contains("2 lookups, 0 hits, 2 misses") && why.contains("swift-ac/"), "\(why)")
     let key = "swift-ac/" + Hex.encode(CompilerClient.key(1))
@@ -318,7 +319,7 @@ struct CompilerCacheTests {
       #expect(try user.get(1) != .miss)
       #expect(user.signs == 0)
     }
-    #expect(counts["hits.regional"] == 1 && counts["hits.local"] == 1 && counts["misses"] == 0, "\(counts)")
+    #expect(counts["hits.regional"] == 1 && counts["hits.local"] == 0 && counts["misses"] == 0, "\(counts)")
     // All objects were asked for at the same time.
     #expect(try upstream.mostAtOnce() >= 20)
   }

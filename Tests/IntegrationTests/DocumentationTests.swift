@@ -104,7 +104,7 @@ struct DocumentationTests {
     #expect(outcome.output.contains("again: 1\nfine: "))
     #expect(outcome.output.contains("exec.tools = { ccache = false }"))
     // All but the linger and the interfaces, which the sandbox sets by variables.
-    #expect(outcome.output.matches(of: /\.fabrik\.toml:/).count == 25)
+    #expect(outcome.output.matches(of: /\.fabrik\.toml:/).count == 26)
   }
 
   /// The lines of the README's recipes for CI that call fabrik, without what the CI puts around them.

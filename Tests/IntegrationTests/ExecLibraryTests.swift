@@ -183,7 +183,7 @@ struct ExecLibraryTests {
     "fabrik exec -- sh -c 'fabrik exec -- cat /proc/self/maps'",
     "fabrik exec -- fabrik exec -- cat /proc/self/maps",
     "FABRIK_ABSOLUTE_COMPILERS=0 fabrik exec -- sh -c 'cat /proc/$$/maps'",
-    "fabrik exec --tool ccache=off -- sh -c 'cat /proc/$$/maps'",
+    "fabrik exec --tool ccache=off --tool swift=off -- sh -c 'cat /proc/$$/maps'",
   ])
   func `is not loaded into anything else`(script: String) throws {
     let outcome = try Sandbox().run(script)

@@ -160,6 +160,25 @@ class BuildTests(SwiftScenario):
                 self.assertEqual(self.output(second, configuration), "43 new\n")
                 write(second, PACKAGE)
 
+    def test_what_changes_is_compiled_though_the_directory_of_the_result_is_there(self):
+        """What the compiler remembers of a module names files of the directory that the result was made in."""
+        fabrik = self.machine_with_swift()
+        text = {
+            ".fabrik.toml": "[exec]\nmap_paths = true\n",
+            "Sources/Other/Other.swift": "public struct Other { var one: Int64 = 1 }\npublic func other() -> String { \"x\" }\n",
+            "Sources/program/main.swift": "import Other\nimport Part\nprint(part(), MemoryLayout<Other>.size)\n"}
+        first, second = (write(f"{fabrik.top}/{name}/package", {**PACKAGE, **text}) for name in ("first", "second"))
+        for directory in (first, second):
+            attempt(["git", "init", "-q", directory])
+            self.swift(fabrik, directory, "build")
+            self.assertEqual(self.output(directory), "43 8\n")
+        larger = text["Sources/Other/Other.swift"].replace("= 1", "= 1, two: Int64 = 2")
+        write(second, {
+            "Sources/Other/Other.swift": larger,
+            "Sources/CPart/include/part.h": "#define ANSWER 50\nint c_part(void);\n"})
+        self.swift(fabrik, second, "build")
+        self.assertEqual(self.output(second), "51 16\n")
+
     def test_paths_that_are_not_mapped_are_what_they_are(self):
         fabrik = self.machine_with_swift()
         text = {"Sources/Other/Other.swift": "public func other() -> String { #filePath }\n"}
@@ -346,6 +365,17 @@ class ClangTests(SwiftScenario):
         warm = self.swift(fabrik, package, "build", flags=["--tool", "ccache=off"])
         self.assert_hits(warm, "swift-ac", share=1, at_least=5)
         self.assertEqual(self.output(package), "43 other\n")
+
+    def test_a_file_that_the_assembler_reads(self):
+        fabrik = self.machine_with_swift()
+        project = write(f"{fabrik.top}/project", {
+            **self.files, "b.c": "int b(void);\nint b(void) { extern char data; return data - '0'; }\n"
+                                 "asm(\".data\\ndata: .incbin \\\"data\\\"\\n.text\");\n"})
+        for digit in "12":
+            write(project, {"data": digit})
+            Path(project, "b.o").unlink(missing_ok=True)
+            fabrik.build(["make"], "--tool", "ccache=off", directory=project)
+            self.assertEqual(attempt([f"{project}/program"]).output, f"{digit}\n")
 
     def test_an_error_is_the_compilers_own(self):
         fabrik = self.machine_with_swift()

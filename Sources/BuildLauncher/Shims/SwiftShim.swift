@@ -61,7 +61,7 @@ struct SwiftShim {
     let toolchain = SwiftToolchain(compiler: compiler.removingLastComponent().appending(SwiftCompiler.compiler))
     guard
       case .works(let identity) = toolchain.clangAbility(
-        library: library, memory: memory, scratch: directory, environment: environment)
+        library: library, memory: memory, failures: failures(directory), scratch: directory, environment: environment)
     else { return }
     var environment = environment
     for (name, value) in SwiftToolchain.clangVariables(library: library, directory: directory, identity: identity) {
@@ -74,6 +74,12 @@ struct SwiftShim {
 
   // MARK: - Caching
 
+  /// The build's own directory, if it has one.
+  private func failures(_ directory: FilePath) -> ProbeMemory {
+    ProbeMemory(
+      directory: environment.absolutePath(SwiftCompiler.spillVariable)?.removingLastComponent() ?? directory)
+  }
+
   private var memory: ProbeMemory {
     ProbeMemory(directory: StandardPaths(environment: environment).cache.appending("probes"))
   }
@@ -83,6 +89,8 @@ struct SwiftShim {
 
   /// What a mapped directory is taken for. The compiler's own way to write a path that nobody has.
   private static let mappedName = "/^src"
+
+  private static let incremental = Array(SwiftCall.incrementalOption.utf8)
 
   /// What to add to the arguments; nil when the call is to stay as it is.
   private var options: [String]? {
@@ -95,20 +103,22 @@ struct SwiftShim {
     let call = SwiftCall(
       arguments.map { String(decoding: $0, as: UTF8.self) }, toolchain: toolchain.directory)
     if case .plain = call.verdict { return nil }
-    // Reports of coverage find sources by their paths.
-    let mayMap = call.verdict == .cached && !call.namesSources
+    // Reports of coverage find sources by their paths, tests find their files by them.
+    let mayMap =
+      call.verdict == .cached && !call.namesSources && !call.hasRelativeSource
+      && (!call.isIncremental || arguments.contains(Self.incremental))
     guard makeReady(directory) else { return nil }
     guard
       case .works(let identity) = toolchain.ability(
-        library: library, memory: memory, scratch: directory, environment: environment)
+        library: library, memory: memory, failures: failures(directory), scratch: directory, environment: environment)
     else { return nil }
     var options = SwiftToolchain.options(library: library, directory: directory, identity: identity)
+    if !call.hasBatchCount { options += SwiftToolchain.batchOptions }
     // Otherwise another one is chosen than without the cache.
     if !call.hasDiagnosticStyle { options += ["-diagnostic-style", "swift"] }
     if call.verdict == .partlyCached {
       options += ["-Xfrontend", "-cache-disable-replay", "-cas-plugin-option", "sharing=off"]
     }
-    // Tests look for their files by the paths of their sources.
     if mayMap, let directory = environment.absolutePath(SwiftCompiler.mappedVariable),
       let root = try? FileSystem.realPath(directory)
     {
@@ -116,8 +126,12 @@ struct SwiftShim {
     }
     // Conditions that no source asks for: what has to be in a key, and is not.
     options += ["-D", "FABRIK_OUTPUTS_\(ShortHash.name(of: Array(call.outputs.joined(separator: " ").utf8)))"]
+    if call.hasRelativeSource, let here = try? FileSystem.currentDirectory() {
+      options += ["-D", "FABRIK_DIRECTORY_\(ShortHash.name(of: here.bytes))"]
+    }
     for macro in call.macros {
-      guard let digest = FileDigest.hex(of: macro) else { return nil }
+      let digest = memory.answer("digest \(ProbeMemory.identity(of: macro))") { FileDigest.hex(of: macro) }
+      guard let digest else { return nil }
       options += ["-D", "FABRIK_MACRO_\(digest)"]
     }
     return options
@@ -140,6 +154,10 @@ struct SwiftShim {
     environment[SwiftCompiler.missedVariable] = mark?.string
     // That of an earlier call, whose number was the same: a compilation may go well and miss something.
     if let mark { try? FileSystem.remove(mark) }
+    // What the driver remembers of a module names files of the directory that the result was made in. Files that have
+    // not changed come from the cache.
+    let isMapped = options.contains(Self.mappedName)
+    let arguments = isMapped ? arguments.filter { $0 != Self.incremental } : arguments
     guard
       let command = try? CommandProcess(
         candidates: [compiler.bytes], arguments: [compiler.bytes] + arguments + options.map { Array($0.utf8) },

@@ -1,3 +1,6 @@
+import SystemPackage
+import SystemSupport
+
 /// One call of the clang of Swift's toolchain: whether its cache may know the result.
 enum ClangCall {
   /// What makes a call something else than the compilation of a file, or something that the cache does not do as well:
@@ -7,14 +10,21 @@ enum ClangCall {
     "-E", "-S", "-M", "-MM", "-fsyntax-only", "-", "-fmodules", "-fcxx-modules", "-save-temps", "--coverage",
     "-ftest-coverage", "-fprofile-arcs", "-emit-llvm", "-emit-ast", "-emit-pch", "-gsplit-dwarf", "-include-pch", "-v",
     "-###", "-ftime-trace", "-fcrash-diagnostics-all", "--analyze", "-o-", "-cc1",
+    "-fstack-usage",
   ]
   private static let prefixes = [
-    "-save-temps=", "-fplugin=", "-fpass-plugin=", "-x", "-fsave-optimization-record", "@",
+    "-save-temps=", "-fplugin=", "-fpass-plugin=", "-x", "-fsave-optimization-record", "-foptimization-record-file",
+    "-fcallgraph-info", "@",
   ]
+  /// What a source may have in it that the cache does not see, or warns of: files that the assembler or the preprocessor
+  /// reads, also by a macro of such a name, and the time.
+  private static let words = ["incbin", "embed", "__time", "__date__"]
   private static let suffixes = [".c", ".cc", ".cpp", ".cxx", ".C", ".c++"]
 
-  /// - Parameter arguments: without the compiler.
-  static func isCacheable(_ arguments: [String]) -> Bool {
+  /// - Parameters:
+  ///   - arguments: without the compiler.
+  ///   - read: the content of a source.
+  static func isCacheable(_ arguments: [String], read: (FilePath) -> String? = { SmallFile.read($0) }) -> Bool {
     var sources: [String] = []
     var before = ""
     var hasDebugInformation = false
@@ -29,6 +39,9 @@ enum ClangCall {
       }
     }
     guard arguments.contains("-c"), sources.count == 1, let source = sources.first else { return false }
+    guard let text = read(FilePath(source))?.lowercased(), !Self.words.contains(where: text.contains) else {
+      return false
+    }
     // Debug information of a source with a relative path is left without the directory it is relative to.
     return source.hasPrefix("/") || !hasDebugInformation
   }

@@ -32,6 +32,11 @@ struct SwiftCall: Equatable {
   private(set) var hasDiagnosticStyle = false
   /// Whether the paths of sources get into what is compiled, to be found by them: for reports of coverage.
   private(set) var namesSources = false
+  /// Whether a source is named relative to the working directory, which the compiler does not make a part of a key.
+  private(set) var hasRelativeSource = false
+  private(set) var hasBatchCount = false
+  /// Whether the driver is to find out by itself which files have to be compiled.
+  private(set) var isIncremental = false
 
   /// - Parameters:
   ///   - arguments: without the compiler's path.
@@ -68,9 +73,11 @@ struct SwiftCall: Equatable {
     return words
   }
 
+  static let incrementalOption = "-incremental"
+
   /// Options that are followed by a word of their own, which is none of the driver's options.
   private static let valued: Set<String> = [
-    "-Xcc", "-Xllvm", "-Xlinker", "-Xclang-linker", "-module-name", "-I", "-L", "-F", "-D", "-target", "-sdk",
+    "-Xcc", "-Xlinker", "-Xclang-linker", "-module-name", "-I", "-L", "-F", "-D", "-target", "-sdk",
     "-module-cache-path", "-emit-module-path", "-output-file-map", "-j", "-num-threads", "-swift-version",
     "-index-store-path", "-package-name", "-module-link-name",
   ]
@@ -100,14 +107,24 @@ struct SwiftCall: Equatable {
       // Another compiler than the one that keys tell of.
       "-driver-use-frontend-path", "-tools-directory",
       // Are not written when a result comes from the cache.
-      "-save-temps", "-save-optimization-record", "-save-optimization-record-path", "-emit-loaded-module-trace",
-      "-emit-loaded-module-trace-path", "-track-dependencies",
+      "-save-temps", "-emit-loaded-module-trace", "-emit-loaded-module-trace-path", "-track-dependencies",
+      // May print something each time.
+      "-Xllvm",
+      // What is added would be taken for sources.
+      "--",
       // Goes to standard output, or hardly ever twice.
       "-S", "-emit-assembly", "-emit-ir", "-emit-irgen", "-emit-bc", "-emit-sil", "-emit-silgen", "-emit-sib",
       "-emit-sibgen", "-emit-lowered-sil", "-embed-bitcode", "-embed-bitcode-marker",
     ] { reasons[option] = .unsupported }
     return reasons
   }()
+
+  /// Beginnings of options that are not supported: files whose content is not a part of a key, files that are not written
+  /// when a result comes from the cache, and what is printed of the compilation itself.
+  private static let unsupportedPrefixes = [
+    "-profile-use", "-profile-sample-use", "-const-gather-protocols", "-save-optimization-record", "-debug-time-",
+    "-print-stats", "-trace-stats", "-stats-output-dir",
+  ]
 
   private mutating func examine(_ arguments: [String], toolchain: FilePath) -> Verdict {
     // What is for the compiler itself stands behind an option each; plugins are named by either.
@@ -124,6 +141,7 @@ struct SwiftCall: Equatable {
     while index < words.endIndex {
       let word = words[index]
       if let reason = Self.reasons[word] { return .plain(reason) }
+      if Self.unsupportedPrefixes.contains(where: word.hasPrefix) { return .plain(.unsupported) }
       switch word {
       case "-load-plugin-executable":
         // `PATH#MODULE,MODULE`
@@ -140,6 +158,8 @@ struct SwiftCall: Equatable {
         if next() == "-" { return .plain(.unsupported) }
       default:
         if word == "-output-file-map" { isMapped = true }
+        if word == Self.incrementalOption { isIncremental = true }
+        if word == "-driver-batch-count" { hasBatchCount = true }
         if word == "-profile-coverage-mapping" { namesSources = true }
         // The package manager gives it to modules of tests alone.
         if word == "-enable-cross-import-overlays" { isTest = true }
@@ -151,6 +171,7 @@ struct SwiftCall: Equatable {
           return .plain(.unsupported)
         } else if word.hasSuffix(".swift"), !word.hasPrefix("-") {
           hasSource = true
+          if !word.hasPrefix("/") { hasRelativeSource = true }
         }
       }
       index += 1

@@ -34,45 +34,69 @@ struct SwiftToolchain {
   /// Whether Swift's compiler can do it. It is asked once, by compiling a file twice, which takes some seconds; the answer
   /// holds until one of the files changes.
   ///
-  /// - Parameter scratch: an existing private directory for the trial.
-  func ability(library: FilePath, memory: ProbeMemory, scratch: FilePath, environment: Environment) -> Ability {
+  /// - Parameters:
+  ///   - memory: keeps that it works.
+  ///   - failures: keeps why it does not, for a build.
+  ///   - scratch: an existing private directory for the trial.
+  func ability(
+    library: FilePath, memory: ProbeMemory, failures: ProbeMemory, scratch: FilePath, environment: Environment
+  ) -> Ability {
     let frontend = directory.appending("bin/swift-frontend")
-    return ability("swift", of: frontend, library, memory, scratch) { place in
+    return ability("swift", of: frontend, library, memory, failures, scratch) { place in
       trial(of: frontend, library, place, environment)
     }
   }
 
   /// The same of the toolchain's clang.
-  func clangAbility(library: FilePath, memory: ProbeMemory, scratch: FilePath, environment: Environment) -> Ability {
+  func clangAbility(
+    library: FilePath, memory: ProbeMemory, failures: ProbeMemory, scratch: FilePath, environment: Environment
+  ) -> Ability {
     let clang = clangCache.removingLastComponent().appending("clang")
-    return ability("clang", of: clang, library, memory, scratch) { place in
+    return ability("clang", of: clang, library, memory, failures, scratch) { place in
       trialOfClang(clang, library, place, environment)
     }
   }
 
   /// - Parameter trial: with a directory of its own; what it answers is remembered, unless it is nil.
   private func ability(
-    _ name: String, of program: FilePath, _ library: FilePath, _ memory: ProbeMemory, _ scratch: FilePath,
-    trial: (FilePath) -> String?
+    _ name: String, of program: FilePath, _ library: FilePath, _ memory: ProbeMemory, _ failures: ProbeMemory,
+    _ scratch: FilePath, trial: (FilePath) -> String?
   ) -> Ability {
+    guard FileSystem.exists(program) else { return .fails(reason: "there is no \(program)") }
+    guard isItself else { return .fails(reason: "it is another program, which runs a compiler of its choice") }
     let files = [compiler, program, library].map { ProbeMemory.identity(of: $0) }
     let question = "\(name) cache 1 \(files.joined(separator: " "))"
+    if let reason = failures.answer(question, probe: { nil }) { return .fails(reason: reason) }
+    var failure: String?
     let answer = memory.answer(question) {
       // Many compilers begin at once; one asks.
       let lock = try? FileDescriptor.open(
         scratch.appending("trial.lock"), .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
       defer { try? lock?.close() }
       if let lock { while flock(lock.rawValue, LOCK_EX) != 0, errno == EINTR {} }
+      failure = failures.answer(question) { nil }
+      if failure != nil { return nil }
       return memory.answer(question) {
         let place = scratch.appending("trial.\(getpid())")
         defer { try? FileSystem.removeTree(place) }
         guard (try? FileSystem.makeDirectories(place, permissions: 0o700)) != nil else { return nil }
-        return trial(place)
+        guard let answer = trial(place) else { return nil }
+        if answer.hasPrefix(Self.yes) { return answer }
+        // Its cause, a full disk perhaps, may be gone by the next build.
+        failure = failures.answer(question) { answer }
+        return nil
       }
     }
-    guard let answer else { return .fails(reason: "it could not be tried") }
-    return answer.hasPrefix(Self.yes)
-      ? .works(identity: String(answer.dropFirst(Self.yes.count))) : .fails(reason: answer)
+    guard let answer else { return .fails(reason: failure ?? "it could not be tried") }
+    return .works(identity: String(answer.dropFirst(Self.yes.count)))
+  }
+
+  /// Whether the compiler is the one of its directory, and not a proxy that looks for one.
+  private var isItself: Bool {
+    let names = [compiler, directory.appending("bin/swift-frontend")].map {
+      (try? FileSystem.realPath($0))?.lastComponent?.string
+    }
+    return ["swiftc", "swift-driver", "swift-frontend"].contains(names[0]) && names[1] == "swift-frontend"
   }
 
   private static let yes = "yes "
@@ -161,11 +185,13 @@ struct SwiftToolchain {
     [
       "-cache-compile-job", "-explicit-module-build", "-cas-path", directory.string, "-cas-plugin-path", library.string,
       "-cas-plugin-option", "toolchain=\(identity)",
-      // The files that are compiled together are a part of the key; otherwise it depends on the number of processors.
-      "-driver-batch-count", "\(batchCount)",
     ]
   }
 
-  /// As many compilations of a module's files, in a build for debugging, as most machines run at once.
+  /// The files that are compiled together are a part of the key; otherwise it depends on the number of processors.
+  static let batchOptions = ["-driver-batch-count", "\(batchCount)"]
+
+  /// As many compilations of a module's files, in a build for debugging, as most machines run at once. Each costs a tenth
+  /// of a second when it comes from the cache.
   private static let batchCount = 4
 }
