@@ -10,7 +10,7 @@ from scenario import Scenario
 
 
 class InterruptedBuildTests(Scenario):
-    def build_while(self, harm, link=Link()):
+    def build_while(self, harm, link=Link(), at_least=6):
         """The second host builds; after half of it, something happens to the first, where the other half is."""
         one, two = self.two(link=link)
         project = Project("interrupted", files=12)
@@ -28,7 +28,7 @@ class InterruptedBuildTests(Scenario):
         two.host.write(f"{directory}/harmed", "", user=two.user)
         thread.join()
         (build,) = builds
-        self.assertGreaterEqual(build.peer_hits, 6)
+        self.assertGreaterEqual(build.peer_hits, at_least)
         self.assertEqual(objects(one, "tree"), objects(two, "tree"))
         self.assert_sound(two)
         return one, two
@@ -51,7 +51,8 @@ class InterruptedBuildTests(Scenario):
             "table inet filter { chain output { type filter hook output priority 0; policy drop; } }"))
 
     def test_a_link_that_loses_frames(self):
-        self.build_while(lambda one: None, link=Link(delay=0.001, loss=3))
+        # How much comes through is left to chance: a lost segment takes longer than a build waits.
+        self.build_while(lambda one: None, link=Link(delay=0.001, loss=3), at_least=0)
 
 
 class InterruptedTransferTests(Scenario):
