@@ -31,8 +31,7 @@ final class CompilerCacheHandler: ChannelInboundHandler {
 
   private let server: ServerContext
   private let gate: ReadGate
-  private var parser = CompilerCacheMessageParser<CompilerCacheLink.Request>()
-  private var input: ByteBuffer?
+  private var input = LinkInput<CompilerCacheLink.Request>()
   private var account = StatisticsAccount()
   /// The plugin's working directory; nil until it has introduced itself.
   private var directory: FilePath?
@@ -59,13 +58,10 @@ final class CompilerCacheHandler: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    var bytes = unwrapInboundIn(data)
-    if input == nil { input = bytes } else { input?.writeBuffer(&bytes) }
-    while let (consumed, event) = input?.withUnsafeReadableBytes({ parser.next($0) }) {
-      input?.moveReaderIndex(forwardBy: consumed)
+    input.append(unwrapInboundIn(data))
+    while let event = input.next() {
       guard case .message(let request) = event, take(request, context) else { return context.close(promise: nil) }
     }
-    if input?.readableBytes == 0 { input = nil } else { input?.discardReadBytes() }
   }
 
   func channelInactive(context: ChannelHandlerContext) {

@@ -18,8 +18,7 @@ final class GoCacheHandler: ChannelInboundHandler {
 
   private let server: ServerContext
   private let gate: ReadGate
-  private var parser = GoCacheMessageParser<GoCacheLink.Request>()
-  private var input: ByteBuffer?
+  private var input = LinkInput<GoCacheLink.Request>()
   private var output: ByteBuffer?
   private var account = StatisticsAccount()
   private var hasIntroducedItself = false
@@ -38,13 +37,10 @@ final class GoCacheHandler: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    var bytes = unwrapInboundIn(data)
-    if input == nil { input = bytes } else { input?.writeBuffer(&bytes) }
-    while let (consumed, event) = input?.withUnsafeReadableBytes({ parser.next($0) }) {
-      input?.moveReaderIndex(forwardBy: consumed)
+    input.append(unwrapInboundIn(data))
+    while let event = input.next() {
       guard case .message(let request) = event, take(request, context) else { return context.close(promise: nil) }
     }
-    if input?.readableBytes == 0 { input = nil } else { input?.discardReadBytes() }
   }
 
   /// Everything that was answered at once goes out at once.

@@ -64,75 +64,30 @@ package enum CompilerCacheLink {
   }
 }
 
-/// A message of ``CompilerCacheLink``.
-package protocol CompilerCacheMessage: Equatable, Sendable {
-  /// The whole frame.
-  var encoded: [UInt8] { get }
-
-  /// nil when there is no such message.
-  init?(frame: inout CompilerCacheFrame)
-}
-
-/// The kind and the fields of a message that has arrived.
-package struct CompilerCacheFrame {
-  let kind: UInt8
-  fileprivate var fields: ArraySlice<UInt8>
-
-  fileprivate init?(_ bytes: UnsafeRawBufferPointer) {
-    guard let kind = bytes.first else { return nil }
-    self.kind = kind
-    fields = Array(bytes.dropFirst())[...]
-  }
-
-  fileprivate mutating func bytes(_ count: Int) -> [UInt8]? {
-    guard fields.count >= count else { return nil }
-    defer { fields = fields.dropFirst(count) }
-    return Array(fields.prefix(count))
-  }
-
-  fileprivate mutating func rest() -> [UInt8] {
-    defer { fields = [] }
-    return Array(fields)
-  }
-
-  fileprivate mutating func number<Number: FixedWidthInteger & UnsignedInteger>(_ type: Number.Type) -> Number? {
-    bytes(Number.bitWidth / 8)?.reversed().reduce(0) { $0 << 8 | Number($1) }
-  }
-
+extension LinkFrame {
   fileprivate mutating func identifier() -> [UInt8]? { bytes(CompilerCacheLink.identifierLength) }
 
   fileprivate mutating func isVersion() -> Bool { bytes(1) == [CompilerCacheLink.version] }
-
-  fileprivate static func encode(_ kind: UInt8, _ fields: [UInt8]...) -> [UInt8] {
-    let length = fields.reduce(1) { $0 + $1.count }
-    var frame: [UInt8] = []
-    frame.reserveCapacity(4 + length)
-    frame.append(littleEndian: UInt32(length))
-    frame.append(kind)
-    for field in fields { frame += field }
-    return frame
-  }
-
-  fileprivate static func number(_ number: some FixedWidthInteger) -> [UInt8] {
-    withUnsafeBytes(of: number.littleEndian) { Array($0) }
-  }
 }
 
-extension CompilerCacheLink.Request: CompilerCacheMessage {
+extension CompilerCacheLink.Request: LinkMessage {
+  package typealias Length = UInt32
+  package static var longestFrame: Int { CompilerCacheLink.longestFrame }
+
   /// - Precondition: the lease is shorter than 256 bytes, and the frame not too long.
   package var encoded: [UInt8] {
     switch self {
     case .hello(let lease, let directory):
-      CompilerCacheFrame.encode(
+      Self.encode(
         1, [CompilerCacheLink.version, UInt8(lease.utf8.count)], Array(lease.utf8), directory)
-    case .get(let action): CompilerCacheFrame.encode(2, action)
-    case .put(let action, let body): CompilerCacheFrame.encode(3, action, body)
-    case .object(let digest): CompilerCacheFrame.encode(4, digest.bytes)
-    case .used(let action, let bytes): CompilerCacheFrame.encode(5, action, CompilerCacheFrame.number(bytes))
+    case .get(let action): Self.encode(2, action)
+    case .put(let action, let body): Self.encode(3, action, body)
+    case .object(let digest): Self.encode(4, digest.bytes)
+    case .used(let action, let bytes): Self.encode(5, action, LinkFrame.number(bytes))
     }
   }
 
-  package init?(frame: inout CompilerCacheFrame) {
+  package init?(frame: inout LinkFrame) {
     switch frame.kind {
     case 1:
       guard frame.isVersion(), let length = frame.number(UInt8.self), let lease = frame.bytes(Int(length)) else {
@@ -158,26 +113,29 @@ extension CompilerCacheLink.Request: CompilerCacheMessage {
   }
 }
 
-extension CompilerCacheLink.Reply: CompilerCacheMessage {
+extension CompilerCacheLink.Reply: LinkMessage {
+  package typealias Length = UInt32
+  package static var longestFrame: Int { CompilerCacheLink.longestFrame }
+
   /// - Precondition: paths are shorter than 64 KiB, and the frame is not too long.
   package var encoded: [UInt8] {
     switch self {
-    case .ready: return CompilerCacheFrame.encode(1, [CompilerCacheLink.version])
+    case .ready: return Self.encode(1, [CompilerCacheLink.version])
     case .hit(let body, let paths):
       var files: [UInt8] = []
       for path in paths {
         files.append(littleEndian: UInt16(path.count))
         files += path
       }
-      return CompilerCacheFrame.encode(2, CompilerCacheFrame.number(UInt32(body.count)), body, files)
-    case .miss: return CompilerCacheFrame.encode(3)
-    case .object(let body): return CompilerCacheFrame.encode(4, [0], body)
-    case .objectFile(let path): return CompilerCacheFrame.encode(4, [1], path)
-    case .working: return CompilerCacheFrame.encode(5)
+      return Self.encode(2, LinkFrame.number(UInt32(body.count)), body, files)
+    case .miss: return Self.encode(3)
+    case .object(let body): return Self.encode(4, [0], body)
+    case .objectFile(let path): return Self.encode(4, [1], path)
+    case .working: return Self.encode(5)
     }
   }
 
-  package init?(frame: inout CompilerCacheFrame) {
+  package init?(frame: inout LinkFrame) {
     switch frame.kind {
     case 1:
       guard frame.isVersion() else { return nil }
@@ -200,36 +158,5 @@ extension CompilerCacheLink.Reply: CompilerCacheMessage {
     case 5: self = .working
     default: return nil
     }
-  }
-}
-
-/// Takes messages of ``CompilerCacheLink`` out of a stream of bytes.
-package struct CompilerCacheMessageParser<Message: CompilerCacheMessage>: Sendable {
-  package enum Event: Equatable, Sendable {
-    case message(Message)
-    /// The connection cannot be understood any further.
-    case malformed
-  }
-
-  private var isOver = false
-
-  package init() {}
-
-  /// Looks at the bytes that have not been consumed yet. Returns how many to consume, and what they mean; nil when more
-  /// bytes are needed first. To be called until it returns nil.
-  package mutating func next(_ bytes: UnsafeRawBufferPointer) -> (consumed: Int, event: Event)? {
-    guard !isOver, bytes.count >= 4 else { return nil }
-    let length = Int(UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)))
-    guard length <= CompilerCacheLink.longestFrame else { return end(bytes) }
-    guard bytes.count >= 4 + length else { return nil }
-    guard var frame = CompilerCacheFrame(UnsafeRawBufferPointer(rebasing: bytes[4..<4 + length])),
-      let message = Message(frame: &frame), frame.fields.isEmpty
-    else { return end(bytes) }
-    return (4 + length, .message(message))
-  }
-
-  private mutating func end(_ bytes: UnsafeRawBufferPointer) -> (consumed: Int, event: Event) {
-    isOver = true
-    return (bytes.count, .malformed)
   }
 }

@@ -40,74 +40,31 @@ package enum GoCacheLink {
   package static func key(_ action: [UInt8]) -> CacheKey? { CacheKey(namespace: "go", bytes: action) }
 }
 
-/// A message of ``GoCacheLink``.
-package protocol GoCacheMessage: Equatable, Sendable {
-  /// The whole frame.
-  var encoded: [UInt8] { get }
-
-  /// nil when there is no such message.
-  init?(frame: inout GoCacheFrame)
-}
-
-/// The kind and the fields of a message that has arrived.
-package struct GoCacheFrame {
-  let kind: UInt8
-  fileprivate var fields: ArraySlice<UInt8>
-
-  fileprivate init?(_ bytes: UnsafeRawBufferPointer) {
-    guard let kind = bytes.first else { return nil }
-    self.kind = kind
-    fields = Array(bytes)[1...]
-  }
-
-  fileprivate mutating func bytes(_ count: Int) -> [UInt8]? {
-    guard fields.count >= count else { return nil }
-    defer { fields = fields.dropFirst(count) }
-    return Array(fields.prefix(count))
-  }
-
-  fileprivate mutating func rest() -> [UInt8] {
-    defer { fields = [] }
-    return Array(fields)
-  }
-
-  fileprivate mutating func number() -> UInt64? {
-    bytes(8)?.reversed().reduce(0) { $0 << 8 | UInt64($1) }
-  }
+extension LinkFrame {
+  fileprivate mutating func number() -> UInt64? { number(UInt64.self) }
 
   fileprivate mutating func id() -> Int64? { number().map { Int64(bitPattern: $0) } }
 
   fileprivate mutating func identifier() -> [UInt8]? { bytes(GoCacheRequestParser.identifierLength) }
 
   fileprivate mutating func isVersion() -> Bool { bytes(1) == [GoCacheLink.version] }
-
-  /// - Precondition: the fields are shorter than 64 KiB; paths and names are.
-  fileprivate static func encode(_ kind: UInt8, _ fields: [UInt8]...) -> [UInt8] {
-    let length = fields.reduce(1) { $0 + $1.count }
-    var frame: [UInt8] = []
-    frame.reserveCapacity(2 + length)
-    frame += number(UInt16(length)) + [kind]
-    for field in fields { frame += field }
-    return frame
-  }
-
-  fileprivate static func number(_ number: some FixedWidthInteger) -> [UInt8] {
-    withUnsafeBytes(of: number.littleEndian) { Array($0) }
-  }
 }
 
-extension GoCacheLink.Request: GoCacheMessage {
+extension GoCacheLink.Request: LinkMessage {
+  package typealias Length = UInt16
+  package static var longestFrame: Int { Int(Length.max) }
+
   package var encoded: [UInt8] {
     switch self {
-    case .hello(let lease): GoCacheFrame.encode(1, [GoCacheLink.version], Array(lease.utf8))
-    case .get(let id, let action): GoCacheFrame.encode(2, GoCacheFrame.number(id), action)
+    case .hello(let lease): Self.encode(1, [GoCacheLink.version], Array(lease.utf8))
+    case .get(let id, let action): Self.encode(2, LinkFrame.number(id), action)
     case .put(let id, let action, let output, let size, let file):
-      GoCacheFrame.encode(3, GoCacheFrame.number(id), action, output, GoCacheFrame.number(size), Array(file.utf8))
-    case .ping: GoCacheFrame.encode(4)
+      Self.encode(3, LinkFrame.number(id), action, output, LinkFrame.number(size), Array(file.utf8))
+    case .ping: Self.encode(4)
     }
   }
 
-  package init?(frame: inout GoCacheFrame) {
+  package init?(frame: inout LinkFrame) {
     switch frame.kind {
     case 1:
       guard frame.isVersion() else { return nil }
@@ -127,21 +84,24 @@ extension GoCacheLink.Request: GoCacheMessage {
   }
 }
 
-extension GoCacheLink.Reply: GoCacheMessage {
+extension GoCacheLink.Reply: LinkMessage {
+  package typealias Length = UInt16
+  package static var longestFrame: Int { Int(Length.max) }
+
   package var encoded: [UInt8] {
     switch self {
-    case .ready(let directory): GoCacheFrame.encode(1, [GoCacheLink.version], directory)
+    case .ready(let directory): Self.encode(1, [GoCacheLink.version], directory)
     case .hit(let id, let output, let size, let created, let path):
-      GoCacheFrame.encode(
-        2, GoCacheFrame.number(id), output, GoCacheFrame.number(size), GoCacheFrame.number(created), path)
-    case .miss(let id): GoCacheFrame.encode(3, GoCacheFrame.number(id))
-    case .stored(let id, let path): GoCacheFrame.encode(4, GoCacheFrame.number(id), path)
-    case .refused(let id): GoCacheFrame.encode(5, GoCacheFrame.number(id))
-    case .pong: GoCacheFrame.encode(6)
+      Self.encode(
+        2, LinkFrame.number(id), output, LinkFrame.number(size), LinkFrame.number(created), path)
+    case .miss(let id): Self.encode(3, LinkFrame.number(id))
+    case .stored(let id, let path): Self.encode(4, LinkFrame.number(id), path)
+    case .refused(let id): Self.encode(5, LinkFrame.number(id))
+    case .pong: Self.encode(6)
     }
   }
 
-  package init?(frame: inout GoCacheFrame) {
+  package init?(frame: inout LinkFrame) {
     switch frame.kind {
     case 1:
       guard frame.isVersion() else { return nil }
@@ -163,33 +123,5 @@ extension GoCacheLink.Reply: GoCacheMessage {
     case 6: self = .pong
     default: return nil
     }
-  }
-}
-
-/// Takes messages of ``GoCacheLink`` out of a stream of bytes.
-package struct GoCacheMessageParser<Message: GoCacheMessage>: Sendable {
-  package enum Event: Equatable, Sendable {
-    case message(Message)
-    /// The connection cannot be understood any further.
-    case malformed
-  }
-
-  private var isOver = false
-
-  package init() {}
-
-  /// Looks at the bytes that have not been consumed yet. Returns how many to consume, and what they mean; nil when more
-  /// bytes are needed first. To be called until it returns nil.
-  package mutating func next(_ bytes: UnsafeRawBufferPointer) -> (consumed: Int, event: Event)? {
-    guard !isOver, bytes.count >= 2 else { return nil }
-    let end = 2 + Int(bytes[0]) + Int(bytes[1]) << 8
-    guard bytes.count >= end else { return nil }
-    guard var frame = GoCacheFrame(UnsafeRawBufferPointer(rebasing: bytes[2..<end])),
-      let message = Message(frame: &frame), frame.fields.isEmpty
-    else {
-      isOver = true
-      return (bytes.count, .malformed)
-    }
-    return (end, .message(message))
   }
 }

@@ -13,7 +13,7 @@ final class ServerLink {
   let descriptor: CInt
   /// The server's directory for bodies; nil until it has said hello.
   private(set) var directory: FilePath?
-  private var parser = GoCacheMessageParser<GoCacheLink.Reply>()
+  private var parser = LinkMessageParser<GoCacheLink.Reply>()
   private var incoming: [UInt8] = []
   private var outgoing: [UInt8] = []
   /// When the server was last heard, or had nothing to say; milliseconds of the monotonic clock.

@@ -22,22 +22,6 @@ struct CompilerCacheLinkTests {
     .object(body: [1, 2]), .object(body: []), .objectFile(path: [47, 97]),
   ]
 
-  private func messages<Message: CompilerCacheMessage>(
-    _ bytes: some Sequence<ArraySlice<UInt8>>, of: Message.Type
-  ) -> (events: [CompilerCacheMessageParser<Message>.Event], left: Int) {
-    var parser = CompilerCacheMessageParser<Message>()
-    var pending: [UInt8] = []
-    var events: [CompilerCacheMessageParser<Message>.Event] = []
-    for piece in bytes {
-      pending += piece
-      while let (consumed, event) = pending.withUnsafeBytes({ parser.next($0) }) {
-        pending.removeFirst(consumed)
-        events.append(event)
-      }
-    }
-    return (events, pending.count)
-  }
-
   @Test("messages come back, however they are cut", arguments: 0..<20)
   func roundTrip(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)

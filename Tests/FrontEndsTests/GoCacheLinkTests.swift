@@ -18,22 +18,6 @@ struct GoCacheLinkTests {
     .hit(id: 2, output: output, size: 1 << 40, created: 1_700_000_000_123, path: [UInt8](repeating: 120, count: 4095)),
   ]
 
-  private func messages<Message: GoCacheMessage>(
-    _ bytes: some Sequence<ArraySlice<UInt8>>, of: Message.Type
-  ) -> (events: [GoCacheMessageParser<Message>.Event], left: Int) {
-    var parser = GoCacheMessageParser<Message>()
-    var pending: [UInt8] = []
-    var events: [GoCacheMessageParser<Message>.Event] = []
-    for piece in bytes {
-      pending += piece
-      while let (consumed, event) = pending.withUnsafeBytes({ parser.next($0) }) {
-        pending.removeFirst(consumed)
-        events.append(event)
-      }
-    }
-    return (events, pending.count)
-  }
-
   @Test("messages come back, however they are cut", arguments: 0..<30)
   func roundTrip(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
