@@ -89,7 +89,6 @@ class HostTests(unittest.TestCase):
     def test_a_spawned_program_ends_with_the_one_who_started_it(self):
         with Lan([CONTAINER]) as lan:
             (host,) = lan.hosts
-            # Before the program itself runs, those that lead into the host have its words in their command lines, too.
             running = host.spawn(["sh", "-c", "echo started; exec sleep 4321"])
             running.wait_for("started")
             eventually(lambda: host.processes("sleep", "4321"), "sleep")
