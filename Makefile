@@ -4,7 +4,7 @@
 # make test-upstreams  run the scenarios with caches behind the peers, which are real servers on this machine
 # make test-tools  build real projects with real build tools, each twice
 # make test-compilers  test what Swift's compilers load, by its C interface and under sanitizers
-# make bench     measure, and print the table of the README
+# make bench     measure the launcher, the store and ccache
 # make bench-lan measure what peers give and cost, and print a table
 # make bench-upstreams  measure what stores behind the peers give
 # make bench-tools  measure what build tools other than ccache take

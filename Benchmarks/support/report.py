@@ -23,7 +23,8 @@ def machine(ccaches):
     with open("/proc/cpuinfo") as file:
         model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown CPU")
     versions = ", ".join(ccache.version for ccache in ccaches)
-    kernel = os.uname().release
+    # Without what a distributor has added.
+    kernel = os.uname().release.split("-")[0]
     parts = [f"{datetime.date.today()}, {model}, {os.cpu_count()} cores, Linux {kernel}"]
     return ", ".join(parts + ([f"ccache {versions}"] if ccaches else []))
 
