@@ -15,6 +15,16 @@ package struct BuildEnvironment {
     let originals = injected.map { Session.originalPrefix + $0.name }
     return ([Session.injectedVariable] + originals).compactMap { name in environment[name].map { (name, $0) } }
   }
+  /// What there is to say of the tools: what was kept, left alone, or cannot be cached.
+  var remarks: [(tool: any BuildTool.Type, isFailure: Bool, text: String)] {
+    wirings.flatMap { tool, wiring in
+      switch wiring.state {
+      case .wired: wiring.kept.map { (tool, false, "\(tool.name): kept \($0)") }
+      case .leftAlone(let reason): [(tool, false, "\(tool.name): left alone, \(reason)")]
+      case .unavailable(let reason): [(tool, true, reason)]
+      }
+    }
+  }
   /// What goes between COMMAND and its arguments.
   package var arguments: [String] { wirings.flatMap { $0.wiring.state == .wired ? $0.wiring.arguments : [] } }
 
@@ -48,7 +58,7 @@ package struct BuildEnvironment {
       }
       let paths = overlays.map { Wiring.Variable($0.variable, $0.path?.string) }
       for variable in paths + wiring.variables { inject(variable.name, variable.value) }
-      if let wanted = wiring.links, let directory = Self.directory(for: wanted, in: links, or: context.scratch) {
+      if let wanted = wiring.links, let directory = Self.directory(for: wanted, in: links, context) {
         if let variable = wanted.variable, let name = wanted.names.first {
           inject(variable, directory.appending(name).string)
         } else {
@@ -57,11 +67,11 @@ package struct BuildEnvironment {
       }
       if !wiring.shims.isEmpty {
         let wanted = Wiring.Links(target: context.fabrik, names: wiring.shims)
-        if let directory = Self.directory(for: wanted, in: links, or: context.scratch) { path.append(directory.bytes) }
+        if let directory = Self.directory(for: wanted, in: links, context) { path.append(directory.bytes) }
       }
-      if let library = wiring.preload { preloads.append(library.bytes) }
+      if let library = wiring.preload?.bytes, !preloads.contains(library) { preloads.append(library) }
     }
-    guard !wirings.allSatisfy({ $0.wiring.state != .wired }) else { return }
+    guard wirings.contains(where: { $0.wiring.state == .wired }) else { return }
     if !path.isEmpty {
       let rest = environment.bytes("PATH").map(Array.init) ?? Array("/bin:/usr/bin".utf8)
       let value = Array((path + [rest]).joined(separator: [UInt8(ascii: ":")]))
@@ -96,7 +106,11 @@ package struct BuildEnvironment {
   }
 
   /// A home that cannot be written still leaves the runtime directory, where the links are lost at logout.
-  private static func directory(for wanted: Wiring.Links, in links: LinkDirectory, or scratch: FilePath) -> FilePath? {
-    (try? links.path(for: wanted)) ?? (try? LinkDirectory(root: scratch.appending("links")).path(for: wanted))
+  private static func directory(
+    for wanted: Wiring.Links, in links: LinkDirectory, _ context: BuildContext
+  ) -> FilePath? {
+    if context.use == .survey { return links.place(of: wanted) }
+    return (try? links.path(for: wanted))
+      ?? (try? LinkDirectory(root: context.scratch.appending("links")).path(for: wanted))
   }
 }

@@ -13,13 +13,14 @@ package struct BuildPreparation: Sendable {
   let environment: Environment
   let workingDirectory: FilePath
 
-  private var paths: StandardPaths { StandardPaths(environment: environment) }
+  private let paths: StandardPaths
 
   init(command: [String], configuration: FabrikConfiguration, environment: Environment, workingDirectory: FilePath) {
     self.command = command
     self.configuration = configuration
     self.environment = environment
     self.workingDirectory = workingDirectory
+    paths = StandardPaths(environment: environment)
   }
 
   /// For a command that shows or hands out what `exec` would set.
@@ -47,11 +48,11 @@ package struct BuildPreparation: Sendable {
     let context = BuildContext(
       command: command, environment: environment,
       endpoints: CacheEndpoints(
-        crshSocket: instance.crshSocket, httpPort: endpoint.port, httpToken: credential,
+        crshSocket: instance.path(of: .storageHelper), httpPort: endpoint.port, httpToken: credential,
         goCacheProgram: goCacheProgram(lease: lease, instance: instance),
         compilerCache: compilerCache(lease: lease, instance: instance)),
       projectRoot: ProjectRoot.find(from: workingDirectory, home: paths.home), scratch: instance.directory,
-      buildDirectory: instance.buildDirectory(lease: lease), fabrik: ServerStarter.thisProgram,
+      buildDirectory: instance.buildDirectory(lease: lease), fabrik: Installation.program,
       host: InstalledTools(environment: environment, memory: memory, scratch: instance.directory),
       execLibrary: execLibrary, workingDirectory: workingDirectory, use: use,
       mapsPaths: configuration.mapsPaths.value)
@@ -61,9 +62,9 @@ package struct BuildPreparation: Sendable {
 
   /// By this program's own path: Go ends a build when it cannot start the command.
   private func goCacheProgram(lease: String, instance: ServerInstance) -> [String] {
-    let program = ServerStarter.thisProgram
+    let program = Installation.program
     guard program.isAbsolute, FileSystem.isExecutableFile(program) else { return [] }
-    return [program.string, "cacheprog", instance.goSocket.string, lease]
+    return [program.string, "cacheprog", instance.path(of: .goCache).string, lease]
   }
 
   private func compilerCache(lease: String, instance: ServerInstance) -> CompilerCacheEndpoint? {
@@ -71,7 +72,7 @@ package struct BuildPreparation: Sendable {
     guard let directory = directories.current,
       SwiftToolchain.library != nil
     else { return nil }
-    return CompilerCacheEndpoint(socket: instance.compilerSocket, lease: lease, directory: directory)
+    return CompilerCacheEndpoint(socket: instance.path(of: .compilerCache), lease: lease, directory: directory)
   }
 
   /// Not for a shell that runs already: without the library in itself, it would hand it to all that it starts.

@@ -31,6 +31,9 @@ struct CommandProcess: ~Copyable {
   private let process: pid_t
   private let waited: sigset_t
   private let processes: any ProcessTable
+  /// As it was before.
+  private let mask: sigset_t
+  private let statuses: ChildStatuses
 
   /// Blocks all signals of this thread and starts the command with the mask that was in force before.
   init(
@@ -40,26 +43,35 @@ struct CommandProcess: ~Copyable {
     var original = sigset_t()
     sigfillset(&all)
     sigprocmask(SIG_BLOCK, &all, &original)
-    // With SIGCHLD ignored, the kernel would throw the child's status away.
-    var previous = sigaction()
-    var standard = sigaction()
-    standard.__sigaction_handler.sa_handler = SIG_DFL
-    sigaction(SIGCHLD, &standard, &previous)
-    let isIgnored = unsafeBitCast(previous.__sigaction_handler.sa_handler, to: Int.self) == 1
+    let statuses = ChildStatuses()
     var process: pid_t = 0
     let error = CStringArray(candidates).withPointer { candidates in
       CStringArray(arguments).withPointer { arguments in
         environment.withBlock { block in
           fabrik_spawn_command(
             UnsafeRawPointer(candidates).assumingMemoryBound(to: UnsafePointer<CChar>?.self), arguments, block,
-            &original, isIgnored ? 1 : 0, &process)
+            &original, statuses.wereIgnored ? 1 : 0, &process)
         }
       }
     }
-    guard error == 0 else { throw Failure(errno: Errno(rawValue: error)) }
+    guard error == 0 else {
+      Self.restore(original, statuses)
+      throw Failure(errno: Errno(rawValue: error))
+    }
     self.process = process
     waited = all
     self.processes = processes
+    mask = original
+    self.statuses = statuses
+  }
+
+  /// Takes signals as before: for who goes on when the command has ended.
+  func restoreSignals() { Self.restore(mask, statuses) }
+
+  private static func restore(_ mask: sigset_t, _ statuses: ChildStatuses) {
+    var mask = mask
+    statuses.restore()
+    sigprocmask(SIG_SETMASK, &mask, nil)
   }
 
   /// Replaces this process by the command; returns only when that fails.

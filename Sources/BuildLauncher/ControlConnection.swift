@@ -41,6 +41,13 @@ package struct ControlConnection: ~Copyable {
     }
   }
 
+  /// Has the kernel raise SIGIO for this process, which must have blocked it, when there is something new, the connection's
+  /// end above all.
+  package func notify() {
+    _ = fcntl(descriptor.rawValue, F_SETOWN, getpid())
+    _ = fcntl(descriptor.rawValue, F_SETFL, fcntl(descriptor.rawValue, F_GETFL) | O_ASYNC)
+  }
+
   /// Whether the server has closed the connection.
   package func isClosed() -> Bool {
     var byte: UInt8 = 0

@@ -10,7 +10,7 @@ enum ExecLibrary {
   /// The dynamic linker takes these apart.
   private static let separators: Set<UInt8> = [UInt8(ascii: ":"), UInt8(ascii: " ")]
 
-  static func locate() -> FilePath? { InstalledLibrary.locate(FABRIK_EXEC_LIBRARY) }
+  static func locate() -> FilePath? { Installation.find(FABRIK_EXEC_LIBRARY) }
 
   /// The library, if it may be loaded into this command.
   static func locate(for command: [UInt8], environment: Environment) -> FilePath? {
@@ -38,15 +38,5 @@ enum ExecLibrary {
     let kept = entries.filter { !libraries.contains($0) }
     guard kept.count < entries.count else { return }
     environment.setBytes(variable, kept.isEmpty ? nil : Array(kept.joined(separator: [UInt8(ascii: ":")])))
-  }
-}
-
-/// A library of Fabrik's that other programs load.
-enum InstalledLibrary {
-  /// Finds it beside this program, or in libexec as `make install` puts it.
-  static func locate(_ name: String) -> FilePath? {
-    let here = ServerStarter.thisProgram.removingLastComponent()
-    let candidates = [here.appending(name), here.appending("../libexec/fabrik/\(name)")]
-    return candidates.first(where: FileSystem.exists)?.lexicallyNormalized()
   }
 }

@@ -21,10 +21,6 @@ package struct ExecSession {
   private let paths: StandardPaths
   private let processes: any ProcessTable = LinuxProcessTable()
 
-  /// Status for wrong use, as `env` and `timeout` have it.
-  private static let usageStatus: CInt = 125
-  /// A lease that was granted is answered at once; the server may be busy with a build's last objects.
-  private static let statisticsPatience = Duration.seconds(2)
   /// A command that used less processor time than this, in microseconds, compiled nothing worth a hint.
   private static let noticeableWork: Int64 = 5_000_000
 
@@ -40,10 +36,13 @@ package struct ExecSession {
         StandardStream.output.write(line: fabrikVersion)
         exit(0)
       }
+      if !options.isDryRun, Session.isNested(environment: environment, processes: LinuxProcessTable()) {
+        joinOuter(options.command, environment: environment)
+      }
       try ExecSession(options: options, environment: environment, workingDirectory: directory).run()
     } catch {
       StandardStream.error.write(line: "fabrik: \(error)")
-      exit(usageStatus)
+      exit(ExitStatus.usage)
     }
   }
 
@@ -52,12 +51,6 @@ package struct ExecSession {
     self.workingDirectory = workingDirectory
     var environment = environment
     paths = StandardPaths(environment: environment)
-    if !options.isDryRun, Session.isNested(environment: environment, processes: processes) {
-      if !ExecLibrary.suits(options.command[0], environment: environment) {
-        ExecLibrary.remove(Session.paths(of: environment), from: &environment)
-      }
-      Self.replaceProcess(by: options.command, environment: environment)
-    }
     Session.clean(&environment)
     self.environment = environment
     let loader = ConfigurationLoader(
@@ -68,7 +61,11 @@ package struct ExecSession {
   }
 
   /// Everything is set up by the outer `exec`, which also counts and reports: the command takes this process's place.
-  private static func replaceProcess(by command: [[UInt8]], environment: Environment) -> Never {
+  private static func joinOuter(_ command: [[UInt8]], environment: Environment) -> Never {
+    var environment = environment
+    if !ExecLibrary.suits(command[0], environment: environment) {
+      ExecLibrary.remove(Session.paths(of: environment), from: &environment)
+    }
     let candidates = CommandLookup(environment: environment).candidates(for: command[0])
     let failure = CommandProcess.replace(candidates: candidates, arguments: command, environment: environment)
     explain(failure, command: command)
@@ -92,24 +89,30 @@ package struct ExecSession {
   }
 
   private func run() -> Never {
-    if options.isDryRun { printDryRun() }
+    let preparation = BuildPreparation(
+      command: options.command.map { String(decoding: $0, as: UTF8.self) }, configuration: configuration,
+      environment: environment, workingDirectory: workingDirectory)
+    if options.isDryRun { DryRun.print(preparation, commandName: commandName) }
     let hold: ServerHold
     do {
-      let parameters = configuration.serverParameters
-      let starter = ServerStarter(
-        instance: try preparation.instance(), parameters: parameters, program: try ServerStarter.locateProgram(),
-        surroundings: .init(environment: environment, paths: paths, parameters: parameters))
-      let terms = LeaseTerms(
-        linger: configuration.linger.value, usesPeers: options.usesPeers, usesUpstreams: options.usesUpstreams,
-        surroundings: starter.surroundings.upstreams,
-        tools: BuildTools.all.filter { $0.isDriven(by: commandName) }.map { $0.name }, plan: plan,
-        command: CommandSummary(options.command), directory: workingDirectory)
-      hold = try ServerHold(starter: starter, terms: terms)
+      hold = try makeHold(on: try preparation.instance())
     } catch {
       say("no cache for this build: \(error)")
       runUncached()
     }
-    runWired(hold)
+    runWired(hold, preparation)
+  }
+
+  private func makeHold(on instance: ServerInstance) throws(ServerFailure) -> ServerHold {
+    let parameters = configuration.serverParameters
+    let surroundings = ServerSurroundings(environment: environment, paths: paths, parameters: parameters)
+    let terms = LeaseTerms(
+      linger: configuration.linger.value, usesPeers: options.usesPeers, usesUpstreams: options.usesUpstreams,
+      surroundings: surroundings.upstreams,
+      tools: BuildTools.all.filter { $0.isDriven(by: commandName) }.map { $0.name }, plan: plan,
+      command: CommandSummary(options.command), directory: workingDirectory)
+    return try ServerHold(
+      starter: ServerStarter(instance: instance, parameters: parameters, surroundings: surroundings), terms: terms)
   }
 
   private var plan: String? {
@@ -135,21 +138,15 @@ package struct ExecSession {
     }
   }
 
-  private var preparation: BuildPreparation {
-    BuildPreparation(
-      command: options.command.map { String(decoding: $0, as: UTF8.self) }, configuration: configuration,
-      environment: environment, workingDirectory: workingDirectory)
-  }
-
-  private func runWired(_ hold: consuming ServerHold) -> Never {
+  private func runWired(_ hold: consuming ServerHold, _ preparation: BuildPreparation) -> Never {
     let build = preparation.wire(
-      endpoint: hold.access.endpoint, credential: hold.access.endpoint.bearer(lease: hold.access.lease.id),
-      lease: hold.access.lease.id, instance: hold.starter.instance)
+      endpoint: hold.lease.endpoint, credential: hold.lease.endpoint.bearer(lease: hold.lease.id),
+      lease: hold.lease.id, instance: hold.starter.instance)
     explainWiring(build)
     let begin = ContinuousClock.now
     let command = options.command.prefix(1) + build.arguments.map { Array($0.utf8) } + options.command.dropFirst()
     let process = start(Array(command), in: build.environment)
-    letGoOfDescriptors(but: hold.access.lease.descriptor)
+    letGoOfDescriptors(but: hold.lease.descriptor)
     hold.watch()
     let ending = process.wait { hold.renewIfLost() }
     let elapsed = ContinuousClock.now - begin
@@ -176,19 +173,20 @@ package struct ExecSession {
   /// nil when the server was lost, which has been said.
   private func collectStatistics(_ hold: inout ServerHold) -> LeaseStatistics? {
     // A new server says `ready` before it answers any tool. If it has not yet, no tool was answered.
-    if !hold.isReady {
-      if hold.access.lease.isClosed() {
+    if !hold.isReady() {
+      if hold.lease.isClosed() {
         let log = SmallFile.read(hold.starter.instance.log)
         say("the build was not cached: \(log?.split(separator: "\n").first ?? "it ended early")")
         return nil
       }
       return LeaseStatistics()
     }
-    guard
-      let statistics = hold.access.lease.finish(
-        within: Self.statisticsPatience, isQuiet: options.verbosity == .quiet)
+    guard let statistics = hold.finish(isQuiet: options.verbosity == .quiet)
     else {
-      say("the cache server is gone; what was not cached was built")
+      say(
+        hold.lease.isClosed()
+          ? "the cache server is gone; what was not cached was built"
+          : "the cache server does not answer; what it has counted is missing here")
       return nil
     }
     if hold.losses > 0 { say("the cache server was lost and started again; what it had counted is missing here") }
@@ -200,14 +198,8 @@ package struct ExecSession {
   }
 
   private func explainWiring(_ build: BuildEnvironment) {
-    for (tool, wiring) in build.wirings {
-      switch wiring.state {
-      case .wired:
-        for name in wiring.kept { sayVerbosely("\(tool.name): kept \(name)") }
-      case .leftAlone(let reason): sayVerbosely("\(tool.name): left alone, \(reason)")
-      case .unavailable(let reason):
-        if tool.isDriven(by: commandName) { say(reason) } else { sayVerbosely(reason) }
-      }
+    for remark in build.remarks {
+      if remark.isFailure, remark.tool.isDriven(by: commandName) { say(remark.text) } else { sayVerbosely(remark.text) }
     }
   }
 
@@ -238,37 +230,10 @@ package struct ExecSession {
   /// A build that worked for a while without a question to the cache deserves a hint; a build with nothing to do does
   /// not.
   private func hintAtSilence(_ build: BuildEnvironment, _ statistics: LeaseStatistics) {
-    for (tool, wiring) in build.wirings where wiring.state == .wired && !wiring.silenceHint.isEmpty {
-      guard !tool.namespaces.contains(where: { statistics.tools[$0] != nil }) else { continue }
-      if fabrik_children_cpu_microseconds() >= Self.noticeableWork, tool.isDriven(by: commandName),
-        statistics.isEmpty, !wiring.isSilenceUsual
-      {
-        say(wiring.silenceHint)
-      }
-    }
-  }
-
-  private func printDryRun() -> Never {
-    do {
-      let build = try preparation.survey()
-      for (name, value) in build.injected {
-        // Without a server there is no port yet.
-        StandardStream.output.write(line: "\(name)=\((value ?? "").replacing("127.0.0.1:0/", with: "127.0.0.1:PORT/"))")
-      }
-      if !build.arguments.isEmpty {
-        StandardStream.output.write(line: "# \(commandName) is called with: \(build.arguments.joined(separator: " "))")
-      }
-      for (tool, wiring) in build.wirings {
-        switch wiring.state {
-        case .wired: for name in wiring.kept { StandardStream.output.write(line: "# \(tool.name): kept \(name)") }
-        case .leftAlone(let reason): StandardStream.output.write(line: "# \(tool.name): left alone, \(reason)")
-        case .unavailable(let reason): StandardStream.output.write(line: "# \(reason)")
-        }
-      }
-      exit(0)
-    } catch {
-      StandardStream.error.write(line: "fabrik: \(error)")
-      exit(Self.usageStatus)
+    guard statistics.isEmpty, fabrik_children_cpu_microseconds() >= Self.noticeableWork else { return }
+    for (tool, wiring) in build.wirings
+    where wiring.state == .wired && tool.isDriven(by: commandName) && !wiring.silenceHint.isEmpty {
+      if wiring.isSilenceUsual { sayVerbosely(wiring.silenceHint) } else { say(wiring.silenceHint) }
     }
   }
 }

@@ -25,10 +25,7 @@ package struct ForegroundWatch: ~Copyable {
   /// Returns when the server has ended: true when it did so in good order. The first signal tells it to end after the
   /// builds that use it, the second to end at once.
   package func run(_ server: consuming KeptServer, instance: ServerInstance) -> Bool {
-    let descriptor = server.connection.descriptor.rawValue
-    // SIGIO from now on when something arrives, or the connection ends.
-    _ = fcntl(descriptor, F_SETOWN, getpid())
-    _ = fcntl(descriptor, F_SETFL, O_NONBLOCK | O_ASYNC)
+    server.connection.notify()
     var isStopping = false
     var process: pid_t = 0
     server.connection.send(.init(ControlMessage.status))
@@ -41,7 +38,7 @@ package struct ForegroundWatch: ~Copyable {
         }
       }
       // A server that ends in good order takes its sockets along.
-      if server.connection.isClosed() { return !FileSystem.exists(instance.controlSocket) }
+      if server.connection.isClosed() { return !FileSystem.exists(instance.path(of: .control)) }
       var (isFromKernel, sender): (CInt, pid_t) = (0, 0)
       var signals = signals
       switch fabrik_wait_signal(&signals, &isFromKernel, &sender) {

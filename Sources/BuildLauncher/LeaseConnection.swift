@@ -9,35 +9,21 @@ import SystemSupport
   import Darwin
 #endif
 
-/// What a build asks of the server.
-struct LeaseTerms: Sendable {
-  /// Names the lease; tools show it.
-  let id = String(UInt64.random(in: 0...UInt64.max), radix: 16)
-  /// How long the server is to stay after the build.
-  let linger: Duration
-  let usesPeers: Bool
-  let usesUpstreams: Bool
-  /// What upstreams are reached with; nil: there are none.
-  let surroundings: UpstreamSurroundings?
-  /// Build tools that the command usually runs.
-  var tools: [String] = []
-  /// By ``BuildIdentity``; nil: nothing is fetched ahead.
-  var plan: String?
-  /// As it is shown later; nil: the lease is not for a build.
-  var command: CommandSummary?
-  var directory: FilePath?
-}
-
-/// This build's hold on the server: as long as the socket is open, the server stays.
+/// A lease of a server, for a build or for a question: as long as the socket is open, the server stays.
 struct LeaseConnection: ~Copyable {
   private var connection: ControlConnection
   let id: String
+  /// Where the server speaks HTTP.
+  let endpoint: HTTPEndpoint
+  /// Whether the server's `ready` has been seen, or it was running before.
+  private var wasReady = false
 
   /// Bytes: a message must not become too long.
   private static let longestDirectory = 1024
 
   /// Asks for a lease; does not wait for an answer.
-  init(descriptor: FileDescriptor, terms: LeaseTerms) {
+  init(descriptor: FileDescriptor, endpoint: HTTPEndpoint, terms: LeaseTerms) {
+    self.endpoint = endpoint
     connection = ControlConnection(descriptor: descriptor)
     id = terms.id
     var fields = ["pid": String(getpid()), "id": id, "linger": String(terms.linger.inMilliseconds)]
@@ -55,10 +41,11 @@ struct LeaseConnection: ~Copyable {
 
   var descriptor: FileDescriptor { connection.descriptor }
 
-  /// Waits for the server's `ready`. False when it does not come in time: the server has not started yet, hangs, or is
-  /// gone.
+  /// Waits for the server's `ready`, unless it has come. False when it does not come in time: the server has not started
+  /// yet, hangs, or is gone.
   mutating func isReady(within timeout: Duration) -> Bool {
-    connection.receive(within: timeout)?.verb == ControlMessage.ready
+    if !wasReady { wasReady = connection.receive(within: timeout)?.verb == ControlMessage.ready }
+    return wasReady
   }
 
   /// Ends the lease and asks what the tools did. nil when the server does not answer in time.
@@ -73,10 +60,7 @@ struct LeaseConnection: ~Copyable {
   }
 
   /// Has the kernel raise SIGIO for this process when there is something new, the connection's end above all.
-  func notify() {
-    _ = fcntl(descriptor.rawValue, F_SETOWN, getpid())
-    _ = fcntl(descriptor.rawValue, F_SETFL, fcntl(descriptor.rawValue, F_GETFL) | O_ASYNC)
-  }
+  func notify() { connection.notify() }
 
   /// Whether the server has closed the connection.
   func isClosed() -> Bool { connection.isClosed() }

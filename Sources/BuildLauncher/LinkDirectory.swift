@@ -9,10 +9,15 @@ struct LinkDirectory {
   /// `$XDG_DATA_HOME/fabrik/links`.
   let root: FilePath
 
+  /// The directory with these links, which need not be there.
+  func place(of links: Wiring.Links) -> FilePath {
+    let identity = Array("\(links.target)\n\(links.names.joined(separator: "\n"))".utf8)
+    return root.appending(ShortHash.name(of: identity))
+  }
+
   /// The directory with these links, made when it is missing. Throws an `Errno`.
   func path(for links: Wiring.Links) throws -> FilePath {
-    let identity = Array("\(links.target)\n\(links.names.joined(separator: "\n"))".utf8)
-    let path = root.appending(ShortHash.name(of: identity))
+    let path = place(of: links)
     if FileSystem.exists(path) { return path }
     try FileSystem.makeDirectories(root)
     let temporary = root.appending("\(path.lastComponent?.string ?? "").\(UInt64.random(in: 0...UInt64.max)).tmp")

@@ -9,7 +9,7 @@ package struct ServerControl {
   package let instance: ServerInstance
   private let runtime: RuntimeDirectory
   private let parameters: ServerInstance.Parameters
-  private let surroundings: ServerStarter.Surroundings
+  private let surroundings: ServerSurroundings
 
   /// A running server answers in well under a millisecond.
   private static let patience = Duration.seconds(1)
@@ -42,10 +42,7 @@ package struct ServerControl {
 
   /// Makes the configuration's server a daemon; starts it when it is not running.
   package func keep() throws(ServerFailure) -> KeptServer {
-    let starter = ServerStarter(
-      instance: instance, parameters: parameters, program: try ServerStarter.locateProgram(),
-      surroundings: surroundings)
-    return try starter.keep()
+    try starter().keep()
   }
 
   /// How the configuration's server is; nil when there is none, or it does not answer.
@@ -64,75 +61,78 @@ package struct ServerControl {
   }
 
   private static func status(of instance: ServerInstance) -> ServerStatus? {
-    guard let descriptor = try? Sockets.connect(unix: instance.controlSocket) else { return nil }
-    defer { try? descriptor.close() }
-    var connection = ControlConnection(descriptor: descriptor)
-    connection.send(.init(ControlMessage.status))
-    guard let answer = connection.receive(within: patience), answer.verb == ControlMessage.status else { return nil }
+    let answer = ask(instance, .init(ControlMessage.status)) { $0.receive(within: patience) } ?? nil
+    guard let answer, answer.verb == ControlMessage.status else { return nil }
     return ServerStatus(fields: answer.fields)
   }
 
   /// What the configuration's server knows of peers; none when there is no server.
   package func peers() -> [PeerReport] {
-    guard let descriptor = try? Sockets.connect(unix: instance.controlSocket) else { return [] }
-    defer { try? descriptor.close() }
-    var connection = ControlConnection(descriptor: descriptor)
-    connection.send(.init(ControlMessage.peers))
-    var peers: [PeerReport] = []
-    while let peer = connection.receive(within: Self.patience).flatMap(PeerReport.init(message:)) { peers.append(peer) }
-    return peers
+    Self.ask(instance, .init(ControlMessage.peers)) { connection in
+      var peers: [PeerReport] = []
+      while let peer = connection.receive(within: Self.patience).flatMap(PeerReport.init(message:)) {
+        peers.append(peer)
+      }
+      return peers
+    } ?? []
   }
 
   /// Has all servers of this user write down what the builds that are running have asked for.
   package func recordBuilds() {
     for name in (try? FileSystem.entries(of: runtime.path)) ?? [] {
       let server = ServerInstance(directory: runtime.path.appending(name))
-      guard let descriptor = try? Sockets.connect(unix: server.controlSocket) else { continue }
-      var connection = ControlConnection(descriptor: descriptor)
-      connection.send(.init(ControlMessage.record))
-      _ = connection.receive(within: Self.patience)
-      try? descriptor.close()
+      _ = Self.ask(server, .init(ControlMessage.record)) { $0.receive(within: Self.patience) }
     }
   }
 
   /// Has the configuration's server try out each upstream; starts it when it is not running.
   package func checkUpstreams() throws(ServerFailure) -> [UpstreamReport] {
-    let starter = ServerStarter(
-      instance: instance, parameters: parameters, program: try ServerStarter.locateProgram(),
-      surroundings: surroundings)
     // The lease keeps the server for as long as it is asked.
-    let access = try starter.access(
+    let lease = try starter().lease(
       terms: LeaseTerms(linger: .zero, usesPeers: true, usesUpstreams: true, surroundings: surroundings.upstreams))
-    defer { try? access.lease.descriptor.close() }
-    do {
-      let descriptor = try Sockets.connect(unix: instance.controlSocket)
-      defer { try? descriptor.close() }
-      var connection = ControlConnection(descriptor: descriptor)
-      connection.send(.init(ControlMessage.check, surroundings.upstreams?.fields ?? [:]))
+    defer { try? lease.descriptor.close() }
+    let check = ControlMessage(ControlMessage.check, surroundings.upstreams?.fields ?? [:])
+    let reports = Self.ask(instance, check) { connection -> [UpstreamReport]? in
       var reports: [UpstreamReport] = []
       while let message = connection.receive(within: Self.checkPatience) {
         guard let report = UpstreamReport(message: message) else { return reports }
         reports.append(report)
       }
-    } catch {
-      throw ServerFailure(description: "\(error)")
+      return nil
     }
-    throw ServerFailure(description: "the server does not answer")
+    guard let reports = reports ?? nil else { throw ServerFailure(description: "the server does not answer") }
+    return reports
+  }
+
+  private func starter() throws(ServerFailure) -> ServerStarter {
+    try ServerStarter(instance: instance, parameters: parameters, surroundings: surroundings)
+  }
+
+  /// Sends a server one message on a connection of its own.
+  ///
+  /// - Parameter read: takes what is answered.
+  /// - Returns: nil when there is no server.
+  private static func ask<Answer>(
+    _ server: ServerInstance, _ message: ControlMessage, _ read: (inout ControlConnection) -> Answer
+  ) -> Answer? {
+    guard let descriptor = try? Sockets.connect(unix: server.path(of: .control)) else { return nil }
+    defer { try? descriptor.close() }
+    var connection = ControlConnection(descriptor: descriptor)
+    connection.send(message)
+    return read(&connection)
   }
 
   /// Tells a server to end, and waits until it has, unless builds are using it.
   package func stop(_ instance: ServerInstance) -> Stop {
-    guard let descriptor = try? Sockets.connect(unix: instance.controlSocket) else { return .absent }
-    defer { try? descriptor.close() }
-    var connection = ControlConnection(descriptor: descriptor)
-    connection.send(.init(ControlMessage.stop))
-    guard let answer = connection.receive(within: Self.patience) else {
-      return connection.isClosed() ? .ended : .silent
-    }
-    guard answer.verb == ControlMessage.stopping, let leases = answer["leases"].flatMap({ Int($0) }) else {
-      return .silent
-    }
-    if leases > 0 { return .waiting(leases: leases) }
-    return connection.waitForEnd(within: Self.endPatience) ? .ended : .silent
+    Self.ask(instance, .init(ControlMessage.stop)) { connection -> Stop in
+      guard let answer = connection.receive(within: Self.patience) else {
+        return connection.isClosed() ? .ended : .silent
+      }
+      guard answer.verb == ControlMessage.stopping, let leases = answer["leases"].flatMap({ Int($0) }) else {
+        return .silent
+      }
+      if leases > 0 { return .waiting(leases: leases) }
+      return connection.waitForEnd(within: Self.endPatience) ? .ended : .silent
+    } ?? .absent
   }
 }

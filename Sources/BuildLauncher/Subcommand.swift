@@ -10,8 +10,13 @@ import SystemSupport
 
 /// Runs a program for what it prints.
 enum Subcommand {
+  /// Bytes of output that are kept.
+  private static let limit = 65536
+
   /// Standard output, up to 64 KiB; nil when the program cannot be started or fails. Its standard error is discarded.
   static func output(of program: FilePath, arguments: [String], environment: Environment) -> String? {
+    let statuses = ChildStatuses()
+    defer { statuses.restore() }
     var ends: [CInt] = [0, 0]
     guard pipe(&ends) == 0 else { return nil }
     // One thread: nothing else can be started between the two calls.
@@ -40,11 +45,12 @@ enum Subcommand {
   private static func read(_ descriptor: CInt) -> String {
     var text: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 4096)
-    while text.count < 65536 {
+    // To its end: a program that cannot write does not end.
+    while true {
       let count = Glibc.read(descriptor, &buffer, buffer.count)
       if count < 0, errno == EINTR { continue }
       guard count > 0 else { break }
-      text += buffer[..<count]
+      text += buffer[..<min(count, limit - text.count)]
     }
     return String(decoding: text, as: UTF8.self)
   }

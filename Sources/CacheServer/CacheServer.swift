@@ -61,13 +61,11 @@ package struct CacheServer: Sendable {
       history: options.stateDirectory.map { BuildHistory(stateDirectory: $0) })
 
     // The launcher takes the absence of `ready` as a sign that no tool has been answered, so its socket comes first.
-    try await door.openControl(for: server)
+    try await door.open(.control, for: server)
     await peers?.start(for: server.cache)
     if let upstreams { use(upstreams, in: server.cache, workers: workers) }
     await server.firstLease()
-    try await door.openStorageHelper(for: server)
-    try await door.openGoCache(for: server)
-    try await door.openCompilerCache(for: server)
+    for socket in ServerSocket.allCases where socket != .control { try await door.open(socket, for: server) }
     try await door.openHTTP(for: server)
     server.removeAbandonedTemporaries()
     server.tidyCompilers()

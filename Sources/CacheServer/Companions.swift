@@ -7,7 +7,7 @@ import Synchronization
 final class Companions: Sendable {
   private let channels = Mutex<[String: [any Channel]]>([:])
 
-  /// A launcher waits for its statistics two seconds.
+  /// Less than ``ControlMessage/finishPatience``.
   private static let patience = TimeAmount.milliseconds(1500)
 
   func add(_ channel: any Channel, to lease: String) {

@@ -32,7 +32,7 @@ final class CompilerCare: Sendable {
   private static let largestPart: UInt64 = 5
   /// How often it is tidied between compilers that belong to no build.
   private static let interval = TimeAmount.minutes(1)
-  /// How long a build's end waits for what its compilers have made.
+  /// How long a build's end waits for what its compilers have made. Less than ``ControlMessage/finishPatience``.
   private static let putPatience = TimeAmount.seconds(1)
   private static let putInterval = TimeAmount.milliseconds(5)
 

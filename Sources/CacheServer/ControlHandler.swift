@@ -154,7 +154,7 @@ final class ControlHandler: ChannelInboundHandler {
   private func finish(isQuiet: Bool, _ context: ChannelHandlerContext) {
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let (compilers, loop) = (server.compilers, context.eventLoop)
-    server.companions.dismiss(lease: lease?.id, on: loop).flatMap { compilers.settled(on: loop) }.whenComplete { _ in
+    server.companions.dismiss(lease: lease?.id, on: loop).and(compilers.settled(on: loop)).whenComplete { _ in
       let (handler, context) = this.value
       handler.answer(.init(ControlMessage.statistics, handler.statistics(isQuiet: isQuiet).fields), context)
       handler.closeLease()

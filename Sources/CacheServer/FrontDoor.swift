@@ -25,12 +25,10 @@ final class FrontDoor: Sendable {
   /// Connections of launchers that hold a lease or may take one.
   private let launchers = ActivityCount()
   /// The descriptor on which launchers arrive.
-  private let controlDescriptor = Atomic<CInt>(ServerOptions.controlDescriptor)
+  private let controlDescriptor = Atomic<CInt>(ServerSocket.control.descriptor)
   /// The Unix sockets in use.
   private let channels = Mutex<[any Channel]>([])
 
-  /// Compilers start by the hundred; nobody may be refused while the server is busy.
-  private static let backlog: CInt = 4096
   /// A `stat` or two each time.
   private static let watchInterval = Duration.seconds(2)
 
@@ -53,41 +51,24 @@ final class FrontDoor: Sendable {
     return (try? await quiet.get()) ?? false
   }
 
-  /// Lets launchers in.
-  func openControl(_ descriptor: CInt = ServerOptions.controlDescriptor, for server: ServerContext) async throws {
+  /// Lets in who connects to a socket.
+  ///
+  /// - Parameter descriptor: the socket; nil: the one that was inherited.
+  func open(_ socket: ServerSocket, as descriptor: CInt? = nil, for server: ServerContext) async throws {
+    let descriptor = descriptor ?? socket.descriptor
+    if socket == .control { controlDescriptor.store(descriptor, ordering: .relaxed) }
     let launchers = launchers
-    controlDescriptor.store(descriptor, ordering: .relaxed)
-    let channel = try await listen(descriptor, on: controlLoop) { channel in
-      launchers.begin()
-      try channel.pipeline.syncOperations.addHandler(ControlHandler(server: server) { launchers.end() })
-    }
-    channels.withLock { $0.append(channel) }
-  }
-
-  /// Lets tools in that speak ccache's storage helper protocol.
-  func openStorageHelper(_ descriptor: CInt = ServerOptions.crshDescriptor, for server: ServerContext) async throws {
-    let channel = try await listen(descriptor, on: group) { channel in
+    let channel = try await listen(descriptor, on: socket == .control ? controlLoop : group) { channel in
       let gate = ReadGate()
-      try channel.pipeline.syncOperations.addHandlers([gate, CRSHHandler(server: server, gate: gate)])
-    }
-    channels.withLock { $0.append(channel) }
-  }
-
-  /// Lets Go's cache programs in.
-  func openGoCache(_ descriptor: CInt = ServerOptions.goDescriptor, for server: ServerContext) async throws {
-    let channel = try await listen(descriptor, on: group) { channel in
-      let gate = ReadGate()
-      try channel.pipeline.syncOperations.addHandlers([gate, GoCacheHandler(server: server, gate: gate)])
-    }
-    channels.withLock { $0.append(channel) }
-  }
-
-  /// Lets compilers in.
-  func openCompilerCache(_ descriptor: CInt = ServerOptions.compilerDescriptor, for server: ServerContext) async throws
-  {
-    let channel = try await listen(descriptor, on: group) { channel in
-      let gate = ReadGate()
-      try channel.pipeline.syncOperations.addHandlers([gate, CompilerCacheHandler(server: server, gate: gate)])
+      let handlers: [any ChannelHandler] =
+        switch socket {
+        case .control: [ControlHandler(server: server) { launchers.end() }]
+        case .storageHelper: [gate, CRSHHandler(server: server, gate: gate)]
+        case .goCache: [gate, GoCacheHandler(server: server, gate: gate)]
+        case .compilerCache: [gate, CompilerCacheHandler(server: server, gate: gate)]
+        }
+      if socket == .control { launchers.begin() }
+      try channel.pipeline.syncOperations.addHandlers(handlers)
     }
     channels.withLock { $0.append(channel) }
   }
@@ -95,7 +76,7 @@ final class FrontDoor: Sendable {
   /// Lets tools in that speak HTTP.
   func openHTTP(for server: ServerContext) async throws {
     let guardian = LoopbackGuard(endpoint: endpoint)
-    _ = try await listen(ServerOptions.httpDescriptor, on: group) { channel in
+    _ = try await listen(InheritedDescriptor.http, on: group) { channel in
       let gate = ReadGate()
       try channel.pipeline.syncOperations.addHandlers([
         gate, ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
@@ -120,11 +101,10 @@ final class FrontDoor: Sendable {
       instance.lock, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
     defer { try? lock.close() }
     try FileSystem.check { flock(lock.rawValue, LOCK_EX | LOCK_NB) }
-    if let other = try? Sockets.connect(unix: instance.controlSocket) {
+    if let other = try? Sockets.connect(unix: instance.path(of: .control)) {
       try? other.close()
       throw Errno.addressInUse
     }
-    for socket in instance.sockets { try? FileSystem.remove(socket) }
     try SmallFile.replace(instance.httpEndpoint, with: endpoint.text)
     let sockets = try bindSockets()
     let old = channels.withLock { channels in
@@ -133,26 +113,24 @@ final class FrontDoor: Sendable {
     }
     // Nobody can find them any more.
     defer { for channel in old { channel.close(promise: nil) } }
-    try await openControl(sockets.control.rawValue, for: server)
-    try await openStorageHelper(sockets.storageHelper.rawValue, for: server)
-    try await openGoCache(sockets.goCache.rawValue, for: server)
-    try await openCompilerCache(sockets.compilerCache.rawValue, for: server)
+    for (socket, descriptor) in sockets { try await open(socket, as: descriptor.rawValue, for: server) }
     claim.renew()
   }
 
   /// All or none.
-  private func bindSockets() throws -> (
-    control: SocketDescriptor, storageHelper: SocketDescriptor, goCache: SocketDescriptor,
-    compilerCache: SocketDescriptor
-  ) {
-    var bound: [SocketDescriptor] = []
+  private func bindSockets() throws -> [(ServerSocket, SocketDescriptor)] {
+    var bound: [(ServerSocket, SocketDescriptor)] = []
     do {
-      for socket in instance.sockets { bound.append(try Sockets.listen(unix: socket, backlog: Self.backlog)) }
+      for socket in ServerSocket.allCases {
+        let path = instance.path(of: socket)
+        try? FileSystem.remove(path)
+        bound.append((socket, try Sockets.listen(unix: path, backlog: ServerSocket.backlog)))
+      }
     } catch {
-      for descriptor in bound { try? descriptor.close() }
+      for (_, descriptor) in bound { try? descriptor.close() }
       throw error
     }
-    return (bound[0], bound[1], bound[2], bound[3])
+    return bound
   }
 
   private typealias SocketDescriptor = SystemPackage.FileDescriptor
@@ -161,7 +139,7 @@ final class FrontDoor: Sendable {
     _ descriptor: CInt, on group: any EventLoopGroup, connect: @escaping @Sendable (any Channel) throws -> Void
   ) async throws -> any Channel {
     try await ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: Self.backlog)
+      .serverChannelOption(.backlog, value: ServerSocket.backlog)
       .childChannelOption(
         .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: 1 << 18)
       )

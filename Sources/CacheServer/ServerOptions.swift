@@ -10,8 +10,7 @@ package import SystemPackage
 /// What a launcher gives a server it starts: as arguments, what everybody may see in a list of processes; through a
 /// pipe, the rest.
 ///
-/// The listening sockets are descriptors 3 (control), 4 (ccache's storage helper), 5 (HTTP), 6 (Go's cache program) and 7
-/// (the compilers' plugin); the pipe is descriptor 8.
+/// The listening sockets are inherited as ``ServerSocket`` and ``InheritedDescriptor`` say, and so is the pipe.
 package struct ServerOptions: Sendable {
   package let instance: ServerInstance
   package let parameters: ServerInstance.Parameters
@@ -27,14 +26,6 @@ package struct ServerOptions: Sendable {
 
   /// nil: off.
   package var peerSettings: PeerSettings? { parameters.peers }
-
-  /// Inherited listening sockets.
-  package static let controlDescriptor: CInt = 3
-  package static let crshDescriptor: CInt = 4
-  package static let httpDescriptor: CInt = 5
-  package static let goDescriptor: CInt = 6
-  package static let compilerDescriptor: CInt = 7
-  private static let configurationDescriptor: CInt = 8
 
   /// nil when the arguments are not a launcher's.
   ///
@@ -65,8 +56,8 @@ package struct ServerOptions: Sendable {
   /// Reads and closes the pipe. Without one, or with nonsense in it, everything is off.
   package static func inheritedConfiguration() -> ServerConfiguration {
     var status = stat()
-    guard fstat(configurationDescriptor, &status) == 0, status.st_mode & S_IFMT == S_IFIFO else { return .init() }
-    let pipe = FileDescriptor(rawValue: configurationDescriptor)
+    let pipe = FileDescriptor(rawValue: InheritedDescriptor.configuration)
+    guard fstat(pipe.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFIFO else { return .init() }
     var line: [UInt8] = []
     try? pipe.closeAfter {
       // The launcher has written all of it and closed its end before this program was started.

@@ -28,7 +28,7 @@ final class SocketClaim: Sendable {
 
   /// Claims the sockets that are there. To be made while nobody else can replace them.
   init(instance: ServerInstance) {
-    paths = instance.sockets
+    paths = ServerSocket.allCases.map(instance.path(of:))
     renew()
   }
 

@@ -26,6 +26,8 @@ package struct ControlMessage: Sendable, Equatable {
   package static let ready = "ready"
   /// Ends the lease, with `quiet=1` where nothing is said of what went wrong; the answer is `statistics`, with ``LeaseStatistics``.
   package static let finish = "finish"
+  /// How long a launcher waits for the statistics: a server takes less, unless it hangs.
+  package static let finishPatience = Duration.seconds(2)
   package static let statistics = "statistics"
   /// Says that this connection's process belongs to a build: `lease` is the lease's id. The answer is `ready`, and, when
   /// the build is over, `end`; the process then finishes what it has begun, and closes the connection, for which the

@@ -33,12 +33,16 @@ package struct RuntimeDirectory: Sendable {
     return places.map { $0.appending("fabrik") } + [FilePath("/tmp/fabrik-\(geteuid())")]
   }
 
+  /// Bytes of a Unix socket's path.
+  private static let longestAddress = 107
+  /// Bytes of the longest one below: `/<hash>/builds/<lease>/sccache.sock`, both of 16 digits.
+  private static let longestName = 54
+
   /// Takes the first candidate that can be used.
   init(candidates: [FilePath]) throws(Unusable) {
     var reasons: [String] = []
     for candidate in candidates {
-      // A socket's address holds 107 bytes, and the longest name below takes 34.
-      guard candidate.length <= 70 else {
+      guard candidate.length <= Self.longestAddress - Self.longestName else {
         reasons.append("\(candidate) is too long for a socket")
         continue
       }

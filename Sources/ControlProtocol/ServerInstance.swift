@@ -33,7 +33,7 @@ package struct ServerInstance: Sendable {
   }
 
   /// Raised when launcher and server would no longer understand each other.
-  package static let protocolVersion = 4
+  package static let protocolVersion = 5
 
   package let directory: FilePath
 
@@ -59,16 +59,6 @@ package struct ServerInstance: Sendable {
 
   /// Held by a launcher while it joins or starts a server, and by a server while it decides to end.
   package var lock: FilePath { directory.appending("lock") }
-  /// Leases and questions about the server: ``ControlMessage``.
-  package var controlSocket: FilePath { directory.appending("control.sock") }
-  /// ccache's storage helper protocol.
-  package var crshSocket: FilePath { directory.appending("crsh.sock") }
-  /// What `fabrik cacheprog` speaks for Go.
-  package var goSocket: FilePath { directory.appending("go.sock") }
-  /// What libFabrikCAS.so speaks in compilers.
-  package var compilerSocket: FilePath { directory.appending("cas.sock") }
-  /// The sockets in the directory.
-  package var sockets: [FilePath] { [controlSocket, crshSocket, goSocket, compilerSocket] }
   /// `PORT TOKEN` of the HTTP front end on 127.0.0.1, kept so that the next server can use them again.
   package var httpEndpoint: FilePath { directory.appending("http") }
   /// What one build's tools need while it runs, by the lease's id; removed when the lease ends.

@@ -7,7 +7,7 @@ import SystemSupport
   import Darwin
 #endif
 
-// Started by `fabrik`, with its listening sockets as descriptors 3 to 5, its configuration in 6, and nothing else.
+// Started by `fabrik`, with its listening sockets and its configuration as inherited descriptors, and nothing else.
 guard let options = ServerOptions(arguments: Array(CommandLine.arguments.dropFirst())) else {
   StandardStream.error.write(line: "fabrik-server is started by fabrik; see 'fabrik help exec'")
   exit(125)

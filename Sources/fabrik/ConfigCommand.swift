@@ -43,7 +43,7 @@ struct ConfigCommand: ParsableCommand {
     func run() throws {
       let world = try World(named: options.config)
       for problem in world.loaded.problems { StandardStream.error.write(line: "fabrik: \(problem)") }
-      guard world.loaded.problems.isEmpty else { throw ExitCode(125) }
+      guard world.loaded.problems.isEmpty else { throw ExitCode(ExitStatus.usage) }
       let files = world.loaded.files.map(\.string)
       StandardStream.output.write(
         line: files.isEmpty

@@ -42,20 +42,17 @@ struct FabrikCommand: ParsableCommand {
       Glibc.exit(0)
     } catch let error as ConfigurationError {
       StandardStream.error.write(line: "fabrik: \(error)")
-      Glibc.exit(usageStatus)
+      Glibc.exit(ExitStatus.usage)
     } catch let error as CommandFailure {
       StandardStream.error.write(line: "fabrik: \(error)")
       Glibc.exit(1)
     } catch  where exitCode(for: error) == .validationFailure {
       StandardStream.error.write(line: fullMessage(for: error))
-      Glibc.exit(usageStatus)
+      Glibc.exit(ExitStatus.usage)
     } catch {
       exit(withError: error)
     }
   }
-
-  /// Status for wrong use, as `exec` has it.
-  private static let usageStatus: CInt = 125
 
   /// `fabrik make` is what one types first.
   private static func explainMistakenCommand() {
@@ -66,7 +63,7 @@ struct FabrikCommand: ParsableCommand {
     let rest = CommandLine.arguments.dropFirst().joined(separator: " ")
     StandardStream.error.write(
       line: "fabrik: '\(word)' is not a command of fabrik; to run it with the cache: fabrik exec -- \(rest)")
-    Glibc.exit(usageStatus)
+    Glibc.exit(ExitStatus.usage)
   }
 }
 

@@ -84,8 +84,8 @@ struct ServerInstanceTests {
       let runtime = try RuntimeDirectory(environment: Environment(["XDG_RUNTIME_DIR": deep.string]))
       #expect(runtime.path.length == 70)
       let instance = ServerInstance(runtime: runtime, parameters: .init(cacheDirectory: "/c", maxSize: nil))
-      #expect(instance.controlSocket.length <= 107)
-      #expect(instance.crshSocket.length <= 107)
+      #expect(instance.path(of: .control).length <= 107)
+      #expect(instance.path(of: .storageHelper).length <= 107)
     }
   }
 }

@@ -50,7 +50,7 @@ struct SccacheKeeper: ~Copyable {
 
   /// Starts the daemon; nil when the server does not answer, for without it the daemon fails.
   private init?(build: RustBuild, environment: Environment) {
-    guard let descriptor = try? Sockets.connect(unix: build.instance.controlSocket) else { return nil }
+    guard let descriptor = try? Sockets.connect(unix: build.instance.path(of: .control)) else { return nil }
     var control = ControlConnection(descriptor: descriptor)
     control.send(.init(ControlMessage.attend, ["lease": build.lease]))
     guard control.receive(within: Self.serverPatience)?.verb == ControlMessage.ready,

@@ -41,7 +41,7 @@ struct RustShim {
   private func becomeCompiler() -> Never {
     guard let compiler = arguments.first else {
       StandardStream.error.write(line: "fabrik: \(Rust.shim) is called by cargo, with a compiler to run")
-      exit(125)
+      exit(ExitStatus.usage)
     }
     let candidates = CommandLookup(environment: environment).candidates(for: compiler)
     let failure = CommandProcess.replace(candidates: candidates, arguments: arguments, environment: environment)
@@ -66,7 +66,7 @@ struct RustShim {
   }
 
   private func start(_ build: RustBuild) -> Bool {
-    let program = ServerStarter.thisProgram
+    let program = Installation.program
     let arguments = [Array(ToolShim.sccacheKeeper.rawValue.utf8), build.file.bytes]
     let error = program.withPlatformString { program in
       CStringArray(arguments).withPointer { arguments in

@@ -24,7 +24,7 @@ struct ShimCall {
     self.environment = environment
     Session.removeDirectories(Session.paths(of: environment), from: &self.environment)
     name = arguments.first.flatMap { FilePath(bytes: $0).lastComponent }.map { Array($0.string.utf8) } ?? []
-    let own = ServerStarter.thisProgram
+    let own = Installation.program
     // A link that is left over, in whatever directory, is this program again.
     candidates = CommandLookup(environment: self.environment).candidates(for: name).filter { candidate in
       (try? FileSystem.realPath(FilePath(bytes: candidate))) != own

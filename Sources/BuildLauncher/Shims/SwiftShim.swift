@@ -23,12 +23,12 @@ struct SwiftShim {
     guard let compiler = arguments.first else {
       StandardStream.error.write(
         line: "fabrik: \(SwiftCompiler.shim) is called by libfabrik-exec.so, with a compiler to run")
-      exit(125)
+      exit(ExitStatus.usage)
     }
     let shim = SwiftShim(
       compiler: FilePath(bytes: compiler), arguments: Array(arguments.dropFirst()), environment: environment)
     let isClang = shim.compiler.lastComponent?.string.hasPrefix("clang") == true
-    if isClang { shim.becomeCachedClang() } else if let options = shim.options { shim.runCached(options) }
+    if isClang { shim.becomeCachedClang() } else if let options = shim.cachingOptions() { shim.runCached(options) }
     shim.becomeCompiler()
   }
 
@@ -92,8 +92,8 @@ struct SwiftShim {
 
   private static let incremental = Array(SwiftCall.incrementalOption.utf8)
 
-  /// What to add to the arguments; nil when the call is to stay as it is.
-  private var options: [String]? {
+  /// What to add to the arguments; nil when the call is to stay as it is. Tries out the toolchain if that was not done yet.
+  private func cachingOptions() -> [String]? {
     guard let directory = environment.absolutePath(SwiftCompiler.directoryVariable),
       let library = SwiftToolchain.library, !SwiftCall.isCompilerReplaced(in: environment)
     else {
@@ -143,7 +143,7 @@ struct SwiftShim {
     else { return false }
     var status = statvfs()
     guard directory.withPlatformString({ statvfs($0, &status) }) == 0 else { return false }
-    return UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue >= Self.room
+    return UInt64(status.f_bavail) >= Self.room / UInt64(max(1, status.f_frsize))
   }
 
   /// Runs the compiler with its cache, and, if it then misses what it has put there, without.
@@ -165,6 +165,7 @@ struct SwiftShim {
     else { return }
     let ending = command.wait()
     guard ending != .exited(0), let mark, (try? FileSystem.remove(mark)) != nil else { ending.reproduce() }
+    command.restoreSignals()
     // What is not whole stays so.
     if let directory = environment.absolutePath(SwiftCompiler.directoryVariable) {
       // As the server names what it removes.

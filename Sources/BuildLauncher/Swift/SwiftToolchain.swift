@@ -16,7 +16,7 @@ struct SwiftToolchain {
 
   static let libraryName = "libFabrikCAS.so"
   /// The compiler loads it.
-  static var library: FilePath? { InstalledLibrary.locate(libraryName) }
+  static var library: FilePath? { Installation.find(libraryName) }
 
   /// The directory that has `bin` and `lib`.
   var directory: FilePath {

@@ -1,15 +1,6 @@
 package import Configuration
 package import ControlProtocol
 
-extension FabrikConfiguration {
-  /// What a server for this configuration is started with.
-  package var serverParameters: ServerInstance.Parameters {
-    .init(
-      cacheDirectory: cacheDirectory.value, maxSize: maxSize.value?.bytes, peers: peers.settings,
-      upstreams: upstreams.value, sealingSecret: upstreams.value.isEmpty ? nil : peers.secret.value)
-  }
-}
-
 extension ServerInstance {
   /// The place of a configuration's server. Throws an `Errno` when the salt of one with a secret can be kept nowhere.
   package init(runtime: RuntimeDirectory, parameters: Parameters, paths: StandardPaths) throws {
