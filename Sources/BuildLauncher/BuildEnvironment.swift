@@ -72,8 +72,9 @@ package struct BuildEnvironment {
       if let library = wiring.preload?.bytes, !preloads.contains(library) { preloads.append(library) }
     }
     guard wirings.contains(where: { $0.wiring.state == .wired }) else { return }
+    passProxiesBy()
     if !path.isEmpty {
-      let rest = environment.bytes("PATH").map(Array.init) ?? Array("/bin:/usr/bin".utf8)
+      let rest = environment.bytes("PATH").map(Array.init) ?? CommandLookup.defaultPath
       let value = Array((path + [rest]).joined(separator: [UInt8(ascii: ":")]))
       environment.setBytes("PATH", value)
       injected.append(("PATH", String(decoding: value, as: UTF8.self)))
@@ -87,6 +88,21 @@ package struct BuildEnvironment {
     let paths = (path + preloads).map { String(decoding: $0, as: UTF8.self) }
     let names = injected.map(\.name).filter { $0 != "PATH" && $0 != ExecLibrary.variable }
     Session.mark(&environment, injected: names + paths)
+  }
+
+  private static let proxyVariables = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+  private static let exceptionVariables = ["no_proxy", "NO_PROXY"]
+
+  /// Keeps what is meant for the server on this machine, token and all, from a proxy that the user has set.
+  private mutating func passProxiesBy() {
+    guard Self.proxyVariables.contains(where: { environment.nonEmpty($0) != nil }) else { return }
+    let known = Self.exceptionVariables.compactMap { environment.nonEmpty($0) }.first
+    for name in Self.exceptionVariables {
+      let exceptions = environment.nonEmpty(name) ?? known ?? ""
+      let hosts = exceptions.split { $0 == "," || $0 == " " }
+      guard !hosts.contains("127.0.0.1"), !hosts.contains("*") else { continue }
+      inject(name, exceptions.isEmpty ? "127.0.0.1" : "\(exceptions),127.0.0.1")
+    }
   }
 
   private mutating func inject(_ name: String, _ value: String?) {

@@ -44,7 +44,7 @@ package struct BuildPreparation: Sendable {
   func wire(
     endpoint: HTTPEndpoint, credential: String, lease: String, instance: ServerInstance, use: WiringUse = .build
   ) -> BuildEnvironment {
-    let memory = ProbeMemory(directory: paths.cache.appending("probes"))
+    let memory = ProbeMemory(paths)
     let context = BuildContext(
       command: command, environment: environment,
       endpoints: CacheEndpoints(

@@ -7,7 +7,7 @@ package struct CommandLookup: Sendable {
   package let directories: [[UInt8]]
 
   /// What the C library takes when PATH is not set (`confstr(_CS_PATH)`).
-  private static let defaultPath = Array("/bin:/usr/bin".utf8)
+  static let defaultPath = Array("/bin:/usr/bin".utf8)
 
   package init(environment: Environment) {
     let path = environment.bytes("PATH").map(Array.init) ?? Self.defaultPath
@@ -21,7 +21,7 @@ package struct CommandLookup: Sendable {
   }
 
   /// The first candidate that is an executable file.
-  func firstExecutable(_ name: String) -> FilePath? {
-    candidates(for: Array(name.utf8)).lazy.map { FilePath(bytes: $0) }.first(where: FileSystem.isExecutableFile)
+  func firstExecutable(_ name: [UInt8]) -> FilePath? {
+    candidates(for: name).lazy.map { FilePath(bytes: $0) }.first(where: FileSystem.isExecutableFile)
   }
 }

@@ -49,7 +49,7 @@ struct CommandProcess: ~Copyable {
       CStringArray(arguments).withPointer { arguments in
         environment.withBlock { block in
           fabrik_spawn_command(
-            UnsafeRawPointer(candidates).assumingMemoryBound(to: UnsafePointer<CChar>?.self), arguments, block,
+            candidates, arguments, block,
             &original, statuses.wereIgnored ? 1 : 0, &process)
         }
       }
@@ -80,7 +80,7 @@ struct CommandProcess: ~Copyable {
       CStringArray(arguments).withPointer { arguments in
         environment.withBlock { block in
           fabrik_exec_command(
-            UnsafeRawPointer(candidates).assumingMemoryBound(to: UnsafePointer<CChar>?.self), arguments, block)
+            candidates, arguments, block)
         }
       }
     }

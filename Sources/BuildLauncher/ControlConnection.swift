@@ -1,6 +1,6 @@
-import Configuration
 package import ControlProtocol
 package import SystemPackage
+import SystemSupport
 
 #if canImport(Glibc)
   import Glibc

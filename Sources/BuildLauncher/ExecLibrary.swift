@@ -10,7 +10,7 @@ enum ExecLibrary {
   /// The dynamic linker takes these apart.
   private static let separators: Set<UInt8> = [UInt8(ascii: ":"), UInt8(ascii: " ")]
 
-  static func locate() -> FilePath? { Installation.find(FABRIK_EXEC_LIBRARY) }
+  static func locate() -> FilePath? { InstalledPart.execLibrary.file }
 
   /// The library, if it may be loaded into this command.
   static func locate(for command: [UInt8], environment: Environment) -> FilePath? {
@@ -24,11 +24,7 @@ enum ExecLibrary {
 
   /// Whether the command drives builds, and bears the library.
   static func suits(_ command: [UInt8], environment: Environment) -> Bool {
-    let candidates = CommandLookup(environment: environment).candidates(for: command)
-    guard let file = candidates.lazy.map({ FilePath(bytes: $0) }).first(where: FileSystem.isExecutableFile) else {
-      return false
-    }
-    return file.withPlatformString(fabrik_drives_builds)
+    CommandLookup(environment: environment).firstExecutable(command)?.withPlatformString(fabrik_drives_builds) ?? false
   }
 
   /// Removes these libraries from what is preloaded; all others stay.

@@ -36,6 +36,9 @@ package struct ExecSession {
         StandardStream.output.write(line: fabrikVersion)
         exit(0)
       }
+      if let value = environment.nonEmpty(offVariable), Bool(setting: value) == false {
+        runSwitchedOff(options, environment: environment)
+      }
       if !options.isDryRun, Session.isNested(environment: environment, processes: LinuxProcessTable()) {
         joinOuter(options.command, environment: environment)
       }
@@ -44,6 +47,20 @@ package struct ExecSession {
       StandardStream.error.write(line: "fabrik: \(error)")
       exit(ExitStatus.usage)
     }
+  }
+
+  /// The variable with which a user does without Fabrik altogether: `off`.
+  private static let offVariable = "FABRIK"
+
+  /// The command takes this process's place, in the environment that this process was given.
+  private static func runSwitchedOff(_ options: ExecOptions, environment: Environment) -> Never {
+    if options.isDryRun {
+      StandardStream.output.write(line: "# nothing is set: \(offVariable)=off")
+      exit(0)
+    }
+    var environment = environment
+    if !Session.isNested(environment: environment, processes: LinuxProcessTable()) { Session.clean(&environment) }
+    replaceProcess(by: options.command, environment: environment)
   }
 
   private init(options: ExecOptions, environment: Environment, workingDirectory: FilePath) throws(ConfigurationError) {
@@ -66,6 +83,10 @@ package struct ExecSession {
     if !ExecLibrary.suits(command[0], environment: environment) {
       ExecLibrary.remove(Session.paths(of: environment), from: &environment)
     }
+    replaceProcess(by: command, environment: environment)
+  }
+
+  private static func replaceProcess(by command: [[UInt8]], environment: Environment) -> Never {
     let candidates = CommandLookup(environment: environment).candidates(for: command[0])
     let failure = CommandProcess.replace(candidates: candidates, arguments: command, environment: environment)
     explain(failure, command: command)

@@ -1,4 +1,4 @@
-import SystemPackage
+package import SystemPackage
 import SystemSupport
 
 /// Where this program lies, and what was installed with it.
@@ -13,4 +13,14 @@ enum Installation {
     let candidates = [here.appending(name), here.appending("../libexec/fabrik/\(name)")]
     return candidates.first(where: FileSystem.exists)?.lexicallyNormalized()
   }
+}
+
+/// What is installed with this program.
+package enum InstalledPart: String, CaseIterable, Sendable {
+  case server = "fabrik-server"
+  case execLibrary = "libfabrik-exec.so"
+  case compilerLibrary = "libFabrikCAS.so"
+
+  /// nil when it is missing.
+  package var file: FilePath? { Installation.find(rawValue) }
 }

@@ -24,7 +24,7 @@ struct InstalledTools: ToolHost {
   }
 
   func find(_ name: String) -> FilePath? {
-    lookup.firstExecutable(name).map { found in
+    lookup.firstExecutable(Array(name.utf8)).map { found in
       // Links are to lead to the program itself: a program that is reached by another name may ask for its own.
       guard let file = try? FileSystem.realPath(found), file.lastComponent?.string == name else { return found }
       return file

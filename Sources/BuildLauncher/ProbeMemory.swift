@@ -1,3 +1,4 @@
+import Configuration
 import ControlProtocol
 import SystemPackage
 import SystemSupport
@@ -12,6 +13,15 @@ import SystemSupport
 /// each time. What an answer depends on is part of the question, so nothing here ever gets old; it may be deleted.
 struct ProbeMemory: Sendable {
   let directory: FilePath
+
+  init(directory: FilePath) {
+    self.directory = directory
+  }
+
+  /// The user's.
+  init(_ paths: StandardPaths) {
+    directory = paths.cache.appending("probes")
+  }
 
   /// - Parameters:
   ///   - question: names the probe and all it depends on.

@@ -45,8 +45,42 @@ package struct ServerControl {
     try starter().keep()
   }
 
+  /// How a server is.
+  package enum Presence: Sendable {
+    case absent
+    /// It is there, but does not answer.
+    case silent(process: Int32?)
+    case running(ServerStatus)
+
+    package var status: ServerStatus? { if case .running(let status) = self { status } else { nil } }
+  }
+
+  /// How the configuration's server is.
+  package func presence() -> Presence {
+    guard let answer = Self.ask(instance, .init(ControlMessage.status), { $0.receive(within: Self.patience) }) else {
+      return .absent
+    }
+    guard let answer, answer.verb == ControlMessage.status else { return .silent(process: process) }
+    return .running(ServerStatus(fields: answer.fields))
+  }
+
   /// How the configuration's server is; nil when there is none, or it does not answer.
-  package func status() -> ServerStatus? { Self.status(of: instance) }
+  package func status() -> ServerStatus? { presence().status }
+
+  /// The server's process, as the list of processes has it. A socket tells only who has bound it.
+  package var process: Int32? {
+    let words = Array("--instance\0\(instance.directory)\0".utf8)
+    for name in (try? FileSystem.entries(of: "/proc")) ?? [] {
+      guard let process = Int32(name),
+        let line = SmallFile.readBytes(FilePath("/proc/\(name)/cmdline"), limit: Self.longestCommandLine)
+      else { continue }
+      if line.firstRange(of: words) != nil { return process }
+    }
+    return nil
+  }
+
+  /// Bytes: that of a server is shorter.
+  private static let longestCommandLine = 65536
 
   /// The daemons with another configuration, or of another version.
   package func otherDaemons() -> [(ServerInstance, ServerStatus)] {

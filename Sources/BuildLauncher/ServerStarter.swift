@@ -26,7 +26,7 @@ struct ServerStarter {
   init(
     instance: ServerInstance, parameters: ServerInstance.Parameters, surroundings: ServerSurroundings
   ) throws(ServerFailure) {
-    guard let program = Installation.find("fabrik-server") else {
+    guard let program = InstalledPart.server.file else {
       throw ServerFailure(description: "fabrik-server is not installed beside \(Installation.program)")
     }
     self.instance = instance
@@ -73,25 +73,15 @@ struct ServerStarter {
   private func withLock<Result: ~Copyable>(_ body: () throws -> Result) throws(ServerFailure) -> Result {
     do {
       try FileSystem.makeDirectories(instance.directory, permissions: 0o700)
-      let lock = try FileDescriptor.open(
-        instance.lock, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
-      defer { try? lock.close() }
-      try take(lock)
+      guard let lock = try FileLock(instance.lock, within: Self.lockPatience) else {
+        throw ServerFailure(description: "another fabrik has been holding \(instance.lock) for too long")
+      }
+      defer { lock.release() }
       return try body()
     } catch let failure as ServerFailure {
       throw failure
     } catch {
       throw ServerFailure(description: "\(instance.directory): \(error)")
-    }
-  }
-
-  private func take(_ lock: FileDescriptor) throws {
-    let deadline = ContinuousClock.now + Self.lockPatience
-    while flock(lock.rawValue, LOCK_EX | LOCK_NB) != 0 {
-      guard ContinuousClock.now < deadline else {
-        throw ServerFailure(description: "another fabrik has been holding \(instance.lock) for too long")
-      }
-      usleep(1000)
     }
   }
 

@@ -43,7 +43,7 @@ package enum CCache: BuildTool {
       return .unavailable("C and C++ are not cached: there is no compiler on the PATH")
     }
     var wiring = Wiring()
-    wiring.program = "\(program), \(version.prefix { !$0.isNewline })"
+    wiring.setProgram(program, version: version)
     wiring.variables.append(.init("CCACHE_REMOTE_STORAGE", transport.address(context.endpoints)))
     wiring.variables += settings.writableDirectory(context)
     for option in options(context, compilers) {
@@ -176,12 +176,10 @@ package enum CCache: BuildTool {
   /// a compiler's content instead takes a fifth of a hit's time.
   private static func isKnownByDate(_ compiler: Program, _ context: BuildContext) -> Bool {
     let home = StandardPaths(environment: context.environment).home
-    return compiler.modified > firstCredibleDate && context.projectRoot.map { compiler.file.starts(with: $0) } != true
+    return compiler.modified > FABRIK_FIRST_CREDIBLE_DATE
+      && context.projectRoot.map { compiler.file.starts(with: $0) } != true
       && (home == "/" || !compiler.file.starts(with: home))
   }
-
-  /// 1980, in seconds since 1970: what has no date is often given one near the beginning of time, or of ZIP's.
-  private static let firstCredibleDate = 320_000_000
 }
 
 extension BuildContext {

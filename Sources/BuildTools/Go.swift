@@ -32,7 +32,7 @@ package enum Go: BuildTool {
       return .unavailable("Go is not cached: Go cannot start fabrik by its path")
     }
     var wiring = Wiring()
-    wiring.program = "\(program), \(version.prefix { !$0.isNewline })"
+    wiring.setProgram(program, version: version)
     wiring.variables = [.init(variable, command)]
     wiring.silenceHint = """
       no go command asked for cached results; one that is older than 1.24 does not, \

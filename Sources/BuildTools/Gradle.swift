@@ -103,18 +103,8 @@ package enum Gradle: BuildTool {
   /// nil when it is not known. Java takes the user's home from the list of users, not from the environment.
   private static func home(_ context: BuildContext) -> FilePath? {
     if context.isSet("GRADLE_USER_HOME") { return context.environment.absolutePath("GRADLE_USER_HOME") }
-    return (listedHome(context) ?? context.environment.absolutePath("HOME"))?.appending(".gradle")
-  }
-
-  /// The home directory in the list of users.
-  private static func listedHome(_ context: BuildContext) -> FilePath? {
-    let user = "\(getuid())"
-    for line in context.host.read("/etc/passwd")?.split(separator: "\n") ?? [] {
-      let fields = line.split(separator: ":", omittingEmptySubsequences: false)
-      guard fields.count >= 6, fields[2] == user else { continue }
-      return fields[5].hasPrefix("/") ? FilePath(String(fields[5])) : nil
-    }
-    return nil
+    let listed = context.host.read(AccountList.path).flatMap { AccountList.home(of: getuid(), in: $0) }
+    return (listed ?? context.environment.absolutePath("HOME"))?.appending(".gradle")
   }
 
   private static func fileWithoutCache(_ places: [FilePath], _ context: BuildContext) -> FilePath? {

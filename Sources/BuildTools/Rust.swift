@@ -53,7 +53,7 @@ package enum Rust: BuildTool {
         "Rust is not cached: \(program) is too old; sccache 0.16 or newer is needed (cargo install sccache --locked)")
     }
     var wiring = Wiring()
-    wiring.program = "\(program), \(version.prefix { !$0.isNewline })"
+    wiring.setProgram(program, version: version)
     let settings = Settings(
       sccache: program, address: context.endpoints.address(""), token: context.endpoints.httpToken)
     let file = context.buildDirectory.appending("rust")

@@ -1,3 +1,4 @@
+import CExecPolicy
 import SystemPackage
 import SystemSupport
 
@@ -19,8 +20,8 @@ package enum SwiftCompiler: BuildTool {
   /// The link that is run in its place, with its path as the first argument.
   package static let shim = "fabrik-swiftc"
   /// Where libfabrik-exec.so finds the link.
-  package static let launcherVariable = "FABRIK_SWIFTC"
-  /// The variables that the shim and libFabrikCAS.so look at.
+  package static let launcherVariable = FABRIK_SWIFTC_VARIABLE
+  /// The variables that the shim and libFabrikCAS.so look at; their names stand in FabrikCAS/plugin.c as well.
   package static let directoryVariable = "FABRIK_CAS_DIRECTORY"
   package static let socketVariable = "FABRIK_CAS_SOCKET"
   package static let leaseVariable = "FABRIK_CAS_LEASE"
@@ -42,13 +43,13 @@ package enum SwiftCompiler: BuildTool {
       return .unavailable("Swift is not cached: there is no \(compiler) on the PATH")
     }
     var wiring = Wiring()
-    wiring.program = program.string
+    wiring.setProgram(program, version: nil)
     // A build finds out when it compiles something.
     if context.use == .survey {
       if let objection = context.host.objection(toCachingBy: program) {
         return .unavailable("Swift is not cached by \(program): \(objection)")
       }
-      if let version = context.host.version(of: program) { wiring.program? += ", \(version.prefix { !$0.isNewline })" }
+      wiring.setProgram(program, version: context.host.version(of: program))
     }
     wiring.variables = [
       .init(directoryVariable, endpoint.directory.string), .init(socketVariable, endpoint.socket.string),

@@ -87,6 +87,11 @@ package struct Wiring: Sendable, Equatable {
 
   package init() {}
 
+  /// Names the program, and the first line of what it says of its version.
+  mutating func setProgram(_ program: FilePath, version: String?) {
+    self.program = version.map { "\(program), \($0.prefix { !$0.isNewline })" } ?? program.string
+  }
+
   /// Whether links come first in PATH for it.
   package var putsLinksInPath: Bool { !shims.isEmpty || (links != nil && links?.variable == nil) }
 

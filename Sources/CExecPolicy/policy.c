@@ -211,8 +211,8 @@ static char *next_word(char **line) {
   return word;
 }
 
-// The program that runs a script of which `line` holds `size` bytes, with room for one more; NULL when there is none. `/usr/bin/env NAME` stands for NAME: where it lies is
-// env's business, and what is executed there is seen then.
+// The program that runs a script of which `line` holds `size` bytes, with room for one more; NULL when there is none. Of
+// `/usr/bin/env NAME` that is env: where NAME lies is env's business, and what is executed there is seen then.
 static const char *interpreter_of(char *line, size_t size) {
   if (size < 3 || line[0] != '#' || line[1] != '!') return NULL;
   line[size] = 0;
@@ -247,10 +247,6 @@ bool fabrik_drives_builds(const char *file) {
   return false;
 }
 
-// 1980: what has no date is often given one near the beginning of time, or of ZIP's. ccache tells compilers apart by
-// date.
-static const time_t first_credible_date = 320000000;
-
 // The path of an open file, links followed, in `path` (of PATH_MAX). False when /proc is not there.
 static bool real_path(int fd, char *path) {
   char link[32] = "/proc/self/fd/", digits[12];
@@ -270,16 +266,20 @@ static bool is_below(const char *path, const char *directory) {
   return length > 0 && strncmp(path, directory, length) == 0 && path[length] == '/';
 }
 
+static bool is_binary(int fd) {
+  char magic[SELFMAG];
+  return read_at(fd, magic, SELFMAG, 0) == SELFMAG && memcmp(magic, ELFMAG, SELFMAG) == 0;
+}
+
 bool fabrik_is_compiler(const char *file, const char *project) {
   if (!fabrik_is_compiler_name(base_name(file)) || access(file, X_OK) != 0) return false;
   int fd = open_program(file);
   if (fd < 0) return false;
-  char magic[SELFMAG], path[PATH_MAX];
+  char path[PATH_MAX];
   struct stat status;
   // A script may look at variables that ccache knows nothing of. A link may lead to ccache itself, or to distcc.
-  bool result = read_at(fd, magic, SELFMAG, 0) == SELFMAG && memcmp(magic, ELFMAG, SELFMAG) == 0 &&
-                fstat(fd, &status) == 0 && status.st_mtime > first_credible_date && real_path(fd, path) &&
-                fabrik_is_compiler_name(base_name(path)) && !is_below(path, project);
+  bool result = is_binary(fd) && fstat(fd, &status) == 0 && status.st_mtime > FABRIK_FIRST_CREDIBLE_DATE &&
+                real_path(fd, path) && fabrik_is_compiler_name(base_name(path)) && !is_below(path, project);
   close(fd);
   return result;
 }
@@ -302,8 +302,7 @@ bool fabrik_is_swiftc(const char *file) {
   if (strcmp(base_name(file), "swiftc") != 0 || access(file, X_OK) != 0) return false;
   int fd = open_program(file);
   if (fd < 0) return false;
-  char magic[SELFMAG];
-  bool result = read_at(fd, magic, SELFMAG, 0) == SELFMAG && memcmp(magic, ELFMAG, SELFMAG) == 0;
+  bool result = is_binary(fd);
   close(fd);
   return result;
 }

@@ -16,7 +16,7 @@ char **fabrik_environ(void) { return environ; }
 
 // execvp's loop over paths that were looked up beforehand. Returns the errno to report. `shell_argv` has room for argv
 // and one more.
-static int exec_first(const char *const *candidates, char *const argv[], char *const envp[], char **shell_argv) {
+static int exec_first(char *const candidates[], char *const argv[], char *const envp[], char **shell_argv) {
   int result = ENOENT;
   for (; *candidates != NULL; candidates++) {
     execve(*candidates, argv, envp);
@@ -40,7 +40,7 @@ static char **allocate_shell_argv(char *const argv[]) {
   return calloc(count + 2, sizeof(char *));
 }
 
-int fabrik_exec_command(const char *const *candidates, char *const argv[], char *const envp[]) {
+int fabrik_exec_command(char *const candidates[], char *const argv[], char *const envp[]) {
   char **shell_argv = allocate_shell_argv(argv);
   if (shell_argv == NULL) return ENOMEM;
   int result = exec_first(candidates, argv, envp, shell_argv);
@@ -48,7 +48,7 @@ int fabrik_exec_command(const char *const *candidates, char *const argv[], char 
   return result;
 }
 
-int fabrik_spawn_command(const char *const *candidates, char *const argv[], char *const envp[], const sigset_t *mask,
+int fabrik_spawn_command(char *const candidates[], char *const argv[], char *const envp[], const sigset_t *mask,
                          int ignore_sigchld, pid_t *pid) {
   char **shell_argv = allocate_shell_argv(argv);
   if (shell_argv == NULL) return ENOMEM;
@@ -74,12 +74,15 @@ int fabrik_spawn_command(const char *const *candidates, char *const argv[], char
   return 0;
 }
 
+// A server gets six.
+enum { most_descriptors = 16 };
+
 // Returns 0, or the errno of the failure.
 static int become_daemon(const int *fds, size_t count, int is_pristine) {
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0) return errno;
   // Out of the way first: a descriptor may already have one of the wanted numbers.
-  int high[16];
+  int high[most_descriptors];
   for (size_t i = 0; i < count; i++) {
     high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3 + (int)count);
     if (high[i] < 0) return errno;
@@ -99,7 +102,7 @@ static int become_daemon(const int *fds, size_t count, int is_pristine) {
 
 static int spawn_daemon(const char *path, char *const argv[], char *const envp[], const int *fds, size_t count,
                         int is_pristine) {
-  if (count > 16) return EINVAL;
+  if (count > most_descriptors) return EINVAL;
   volatile int failure = 0;
   pid_t middle = vfork();
   if (middle == 0) {

@@ -30,8 +30,8 @@ extension ConfigurationFile {
     [p2p]
     # Whether builds fetch from other machines of the team, and these from this one. Default: false.
     # enabled = true
-    # What the machines of the team have in common; 'fabrik p2p secret' makes one.
-    # secret = "${FABRIK_TEAM_SECRET}"
+    # What the machines of the team have in common; 'fabrik p2p secret' makes one. Who has not set the variable takes no part.
+    # secret = "${FABRIK_TEAM_SECRET:-}"
     # When you are asked whether a peer may fetch: "notify-once", "notify-always" or "always-allow".
     # consent = "notify-once"
     # Peers that need not be discovered, by their addresses.

@@ -4,7 +4,8 @@ package import SystemPackage
 /// The values that one source (a file, the environment, the flags) gives, each checked, all optional.
 package struct ConfigurationLayer: Sendable {
   package var cacheDirectory: Setting<FilePath>?
-  package var maxSize: Setting<ByteSize>?
+  /// Of nil: the default.
+  package var maxSize: Setting<ByteSize?>?
   package var linger: Setting<Duration>?
   package var statistics: Setting<StatisticsMode>?
   package var statisticsFile: Setting<FilePath>?
@@ -22,7 +23,6 @@ package struct ConfigurationLayer: Sendable {
     _ key: SettingKey, to text: String, from place: ConfigurationError.Place, relativeTo base: FilePath,
     knownTools: [String]
   ) throws(ConfigurationError) {
-    if key.table == SettingKey.peersEnabled.table { return try peers.set(key, to: text, from: place) }
     let wrong = ConfigurationError(place, "\(key.rawValue) takes \(key.expectation), not '\(text)'")
     if text.hasPrefix("~"), key == .cacheDirectory || key == .statisticsFile {
       throw ConfigurationError(place, "'~' is not expanded; write ${HOME}\(text.dropFirst())")
@@ -35,6 +35,10 @@ package struct ConfigurationLayer: Sendable {
       guard !text.isEmpty else { throw wrong }
       statisticsFile = Setting(base.pushing(FilePath(text)).lexicallyNormalized(), from: place)
     case .maxSize:
+      if text == "auto" {
+        maxSize = Setting(nil, from: place)
+        return
+      }
       guard let size = ByteSize(text) else { throw wrong }
       guard size.bytes >= Self.smallestCache else {
         throw ConfigurationError(place, "cache.max_size must be at least 1MB, not '\(text)'")
@@ -49,15 +53,16 @@ package struct ConfigurationLayer: Sendable {
     case .tools:
       for item in text.split(separator: ",") { try setTool(item, from: place, knownTools: knownTools) }
     case .prefetch:
-      guard let value = PeerLayer.switches[text] else { throw wrong }
+      guard let value = Bool(setting: text) else { throw wrong }
       prefetch = Setting(value, from: place)
     case .absoluteCompilers:
-      guard let value = PeerLayer.switches[text] else { throw wrong }
+      guard let value = Bool(setting: text) else { throw wrong }
       absoluteCompilers = Setting(value, from: place)
     case .mapsPaths:
-      guard let value = PeerLayer.switches[text] else { throw wrong }
+      guard let value = Bool(setting: text) else { throw wrong }
       mapsPaths = Setting(value, from: place)
-    default: break
+    case .peersEnabled, .peersSecret, .peersConsent, .peersAddresses, .peersPort, .peersInterfaces, .peersName:
+      try peers.set(key, to: text, from: place)
     }
   }
 

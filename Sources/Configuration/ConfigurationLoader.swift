@@ -55,13 +55,8 @@ package struct ConfigurationLoader: Sendable {
   }
 
   /// The nearest `.fabrik.toml` at or above the working directory.
-  package func projectFile() -> FilePath? {
-    var directory = workingDirectory
-    while true {
-      let candidate = directory.appending(ConfigurationFile.projectName)
-      if FileSystem.exists(candidate) { return candidate }
-      guard directory.removeLastComponent() else { return nil }
-    }
+  func projectFile() -> FilePath? {
+    workingDirectory.ancestors.map { $0.appending(ConfigurationFile.projectName) }.first(where: FileSystem.exists)
   }
 
   private func environmentLayer(problems: inout [ConfigurationError]) -> ConfigurationLayer {

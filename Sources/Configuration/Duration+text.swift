@@ -1,3 +1,5 @@
+import SystemSupport
+
 extension Duration {
   private static let units: [(name: String, seconds: Double)] = [
     ("ms", 0.001), ("s", 1), ("m", 60), ("min", 60), ("h", 3600), ("d", 86400),
@@ -10,14 +12,6 @@ extension Duration {
     let seconds = number * (Self.units.first { $0.name == unit }?.seconds ?? 1)
     guard seconds < 315_360_000 else { return nil }
     self = .milliseconds(Int64((seconds * 1000).rounded()))
-  }
-
-  package var inMilliseconds: Int64 {
-    components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
-  }
-
-  package var inSeconds: Double {
-    Double(components.seconds) + Double(components.attoseconds) / 1e18
   }
 
   /// As people say it: `850 ms`, `4.2s`, `30s`, `3m 12s`, `2h 05m`.

@@ -25,8 +25,7 @@ package struct FabrikConfiguration: Sendable {
   /// - Parameter layers: the strongest first.
   package init(layers: [ConfigurationLayer], paths: StandardPaths, environment: Environment) {
     cacheDirectory = layers.lazy.compactMap(\.cacheDirectory).first ?? Setting(paths.cache)
-    let size = layers.lazy.compactMap(\.maxSize).first
-    maxSize = Setting(size?.value, from: size?.place)
+    maxSize = layers.lazy.compactMap(\.maxSize).first ?? Setting(nil)
     // Runners of CI systems wait for, or kill, what outlives the step.
     let defaultLinger = environment.nonEmpty("CI") == nil ? Duration.seconds(30) : .zero
     linger = layers.lazy.compactMap(\.linger).first ?? Setting(defaultLinger)

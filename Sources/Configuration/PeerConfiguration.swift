@@ -14,8 +14,7 @@ package struct PeerConfiguration: Sendable {
   /// - Parameter layers: the strongest first.
   init(layers: [PeerLayer]) {
     isEnabled = layers.lazy.compactMap(\.isEnabled).first ?? Setting(false)
-    let secret = layers.lazy.compactMap(\.secret).first
-    self.secret = Setting(secret?.value, from: secret?.place)
+    secret = layers.lazy.compactMap(\.secret).first ?? Setting(nil)
     consent = layers.lazy.compactMap(\.consent).first ?? Setting(.notifyOnce)
     addresses = layers.lazy.compactMap(\.addresses).first ?? Setting([])
     port = layers.lazy.compactMap(\.port).first ?? Setting(0)
@@ -31,9 +30,9 @@ package struct PeerConfiguration: Sendable {
       interfaces: interfaces.value, name: name.value)
   }
 
-  /// Peers are wanted, but without a secret there are none.
+  /// Peers are wanted, but without a secret there are none. One that was left empty on purpose is no flaw.
   var flaw: ConfigurationError? {
-    guard isEnabled.value, secret.value == nil, let place = isEnabled.place else { return nil }
+    guard isEnabled.value, secret.value == nil, secret.place == nil, let place = isEnabled.place else { return nil }
     return ConfigurationError(
       place,
       "p2p.enabled needs a p2p.secret, the same on every machine of the team; make one with: fabrik p2p secret",

@@ -3,7 +3,8 @@ package import ControlProtocol
 /// The values of `[p2p]` that one source gives.
 package struct PeerLayer: Sendable {
   package var isEnabled: Setting<Bool>?
-  package var secret: Setting<Secret>?
+  /// Of nil: there is to be none.
+  package var secret: Setting<Secret?>?
   package var consent: Setting<ConsentMode>?
   package var addresses: Setting<[String]>?
   package var port: Setting<UInt16>?
@@ -28,9 +29,14 @@ package struct PeerLayer: Sendable {
     }
     switch key {
     case .peersEnabled:
-      guard let value = Self.switches[text] else { throw wrong() }
+      guard let value = Bool(setting: text) else { throw wrong() }
       isEnabled = Setting(value, from: place)
     case .peersSecret:
+      // Of a variable that is not set, with an empty default: who lacks it takes no part.
+      guard !text.isEmpty else {
+        secret = Setting(nil, from: place)
+        return
+      }
       if let flaw = SecretStrength.flaw(in: text) {
         throw wrong("\(flaw); make a good one with: fabrik p2p secret")
       }
@@ -57,14 +63,11 @@ package struct PeerLayer: Sendable {
       let isPlain = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f }
       guard !text.isEmpty, text.unicodeScalars.count <= Self.longestName, isPlain else { throw wrong() }
       name = Setting(text, from: place)
-    default: break
+    case .cacheDirectory, .maxSize, .linger, .statistics, .statisticsFile, .tools, .prefetch, .absoluteCompilers,
+      .mapsPaths:
+      preconditionFailure("\(key.rawValue) is not of this table")
     }
   }
-
-  /// How a switch may be written.
-  static let switches = [
-    "true": true, "on": true, "yes": true, "1": true, "false": false, "off": false, "no": false, "0": false,
-  ]
 
   private static func items(_ text: String) -> [String] {
     text.split(separator: ",").map { item in

@@ -65,7 +65,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   package var expectation: String {
     switch self {
     case .cacheDirectory, .statisticsFile: "a path, such as \"/var/cache/fabrik\""
-    case .maxSize: "a size, such as \"10GB\" or \"512MiB\""
+    case .maxSize: "a size, such as \"10GB\" or \"512MiB\", or \"auto\""
     case .linger: "a duration, such as \"30s\", \"5m\" or 0"
     case .statistics: "\"none\", \"line\" or \"json\""
     case .tools: "a table of tools, such as { ccache = false }"

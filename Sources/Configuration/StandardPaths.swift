@@ -28,15 +28,7 @@ package struct StandardPaths: Sendable {
     state = (environment.absolutePath("XDG_STATE_HOME") ?? home.appending(".local/state")).appending("fabrik")
   }
 
-  /// The home of the user in /etc/passwd. A static program cannot ask NSS (`getpwuid`), and whoever has no `HOME` is
-  /// mostly a service user that is listed there.
   private static func homeOfUser() -> FilePath? {
-    let user = String(getuid())
-    guard let text = SmallFile.read("/etc/passwd") else { return nil }
-    for line in text.split(separator: "\n") {
-      let fields = line.split(separator: ":", omittingEmptySubsequences: false)
-      if fields.count >= 6, fields[2] == user, fields[5].hasPrefix("/") { return FilePath(String(fields[5])) }
-    }
-    return nil
+    SmallFile.read(AccountList.path).flatMap { AccountList.home(of: getuid(), in: $0) }
   }
 }

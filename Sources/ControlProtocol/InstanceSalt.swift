@@ -1,12 +1,6 @@
 package import SystemPackage
 import SystemSupport
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// Random text that goes into an instance's name beside the team's secret. Everybody on this machine can see the name,
 /// and without the salt could try out secrets until one gives that name.
 package enum InstanceSalt {
@@ -15,16 +9,10 @@ package enum InstanceSalt {
     let file = directory.appending("salt")
     if let salt = read(file) { return salt }
     try FileSystem.makeDirectories(directory, permissions: 0o700)
-    // Of several launchers that make one, the first wins: `link` replaces nothing.
-    let own = directory.appending("salt.\(UInt64.random(in: 0...UInt64.max)).tmp")
-    try SmallFile.replace(own, with: HTTPEndpoint.newToken() + "\n")
-    defer { try? FileSystem.remove(own) }
-    do {
-      try FileSystem.check { own.withPlatformString { old in file.withPlatformString { link(old, $0) } } }
-    } catch Errno.fileExists {
-      // Damaged, unless another launcher has just made it.
-      if read(file) == nil { try FileSystem.rename(own, to: file) }
-    }
+    let text = HTTPEndpoint.newToken() + "\n"
+    // Of several launchers that make one, the first wins.
+    try SmallFile.create(file, with: text)
+    if read(file) == nil { try SmallFile.replace(file, with: text) }
     guard let salt = read(file) else { throw Errno.noSuchFileOrDirectory }
     return salt
   }

@@ -67,6 +67,3 @@ package struct ServerInstance: Sendable {
   /// What went wrong in the server.
   package var log: FilePath { directory.appending("server.log") }
 }
-
-/// This program's version, as `--version` shows it.
-package let fabrikVersion = "0.1.0"

@@ -1,7 +1,7 @@
 package import SystemPackage
 
 #if canImport(Glibc)
-  import Glibc
+  package import Glibc
 #else
   import Darwin
 #endif
@@ -17,8 +17,10 @@ package enum SmallFile {
   }
 
   /// The whole file as text. Throws an `Errno`.
-  package static func contents(_ path: FilePath) throws -> String {
-    String(decoding: try bytes(path, limit: limit), as: UTF8.self)
+  ///
+  /// - Parameter check: looks at the opened file before it is read, and throws if it is not to be.
+  package static func contents(_ path: FilePath, check: (stat) throws -> Void = { _ in }) throws -> String {
+    String(decoding: try bytes(path, limit: limit, check: check), as: UTF8.self)
   }
 
   /// The whole file; nil when it cannot be read or is larger.
@@ -28,7 +30,9 @@ package enum SmallFile {
     try? bytes(path, limit: limit)
   }
 
-  private static func bytes(_ path: FilePath, limit: Int) throws -> [UInt8] {
+  private static func bytes(
+    _ path: FilePath, limit: Int, check: (stat) throws -> Void = { _ in }
+  ) throws -> [UInt8] {
     // A pipe of that name must not be waited for.
     let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
     defer { try? file.close() }
@@ -36,6 +40,7 @@ package enum SmallFile {
     try FileSystem.check { fstat(file.rawValue, &status) }
     if status.st_mode & S_IFMT == S_IFDIR { throw Errno.isDirectory }
     if status.st_mode & S_IFMT == S_IFIFO { throw Errno.invalidArgument }
+    try check(status)
     var bytes: [UInt8] = []
     while bytes.count <= limit {
       let count = try withUnsafeTemporaryAllocation(byteCount: 65536, alignment: 1) { buffer in

@@ -20,7 +20,7 @@ struct CacheCommand: ParsableCommand {
     @OptionGroup var format: FormatOption
 
     func run() throws {
-      let store = try World(named: options.config).openStore()
+      let store = try World(options).openStore()
       let summary = store.summary
       let compilers = CompilerFiles(of: store).size
       format.print(
@@ -50,7 +50,7 @@ struct CacheCommand: ParsableCommand {
     @OptionGroup var format: FormatOption
 
     func run() throws {
-      let store = try World(named: options.config).openStore()
+      let store = try World(options).openStore()
       let collection: CacheStore.Collection?
       do {
         collection = try store.collect()
@@ -81,7 +81,7 @@ struct CacheCommand: ParsableCommand {
     @OptionGroup var format: FormatOption
 
     func run() throws {
-      let result = try World(named: options.config).openStore().verify()
+      let result = try World(options).openStore().verify()
       format.print(
         [
           ("sound", .integer(result.soundEntries)), ("damaged", .integer(result.damagedEntries)),
@@ -96,12 +96,12 @@ struct CacheCommand: ParsableCommand {
 
   /// Removes everything.
   struct Clear: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Remove every entry.")
+    static let configuration = CommandConfiguration(abstract: "Remove every entry, and what compilers keep at hand.")
 
     @OptionGroup var options: ConfigurationOption
 
     func run() throws {
-      let store = try World(named: options.config).openStore()
+      let store = try World(options).openStore()
       let freed = store.clear()
       let compilers = CompilerFiles(of: store).clear()
       StandardStream.output.write(line: "removed \(ByteSize(bytes: freed + compilers.freed))")
@@ -118,7 +118,7 @@ struct CacheCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOption
 
     func run() throws {
-      StandardStream.output.write(line: try World(named: options.config).configuration.cacheDirectory.value.string)
+      StandardStream.output.write(line: try World(options).configuration.cacheDirectory.value.string)
     }
   }
 }

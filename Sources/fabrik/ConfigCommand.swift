@@ -20,8 +20,7 @@ struct ConfigCommand: ParsableCommand {
     @OptionGroup var format: FormatOption
 
     func run() throws {
-      let world = try World(named: options.config)
-      for problem in world.loaded.problems { StandardStream.error.write(line: "fabrik: \(problem.asIgnored)") }
+      let world = try World(options)
       let rows = world.configuration.rows
       let width = rows.map { $0.key.count + $0.written.count }.max() ?? 0
       format.print(
@@ -41,7 +40,7 @@ struct ConfigCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOption
 
     func run() throws {
-      let world = try World(named: options.config)
+      let world = try World(options, saysProblems: false)
       for problem in world.loaded.problems { StandardStream.error.write(line: "fabrik: \(problem)") }
       guard world.loaded.problems.isEmpty else { throw ExitCode(ExitStatus.usage) }
       let files = world.loaded.files.map(\.string)

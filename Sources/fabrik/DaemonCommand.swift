@@ -27,7 +27,7 @@ struct DaemonCommand: ParsableCommand {
     var foreground = false
 
     func run() throws {
-      let control = try ServerControl(world: World(named: options.config))
+      let control = try ServerControl(world: World(options))
       guard foreground else { return try Self.start(control) }
       let watch = ForegroundWatch()
       let kept = try control.keepOrFail()
@@ -66,10 +66,10 @@ struct DaemonCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOption
 
     func run() throws {
-      let control = try ServerControl(world: World(named: options.config))
+      let control = try ServerControl(world: World(options))
       let stops = control.stopAll()
       if stops.contains(.silent) {
-        throw CommandFailure(description: "the server does not answer; its process: pgrep -a fabrik-server")
+        throw Self.silence(control)
       }
       let leases = stops.reduce(0) { if case .waiting(let leases) = $1 { $0 + leases } else { $0 } }
       if leases > 0 {
@@ -78,6 +78,12 @@ struct DaemonCommand: ParsableCommand {
       } else {
         StandardStream.output.write(line: stops.contains(.ended) ? "the daemon was ended" : "no daemon is running")
       }
+    }
+
+    static func silence(_ control: ServerControl) -> CommandFailure {
+      CommandFailure(
+        description: control.process.map { "the server does not answer; end it with: kill -KILL \($0)" }
+          ?? "a server does not answer; its process: pgrep -a fabrik-server")
     }
   }
 
@@ -90,8 +96,9 @@ struct DaemonCommand: ParsableCommand {
     @OptionGroup var format: FormatOption
 
     func run() throws {
-      let control = try ServerControl(world: World(named: options.config))
-      let status = control.status()
+      let control = try ServerControl(world: World(options))
+      let presence = control.presence()
+      let status = presence.status
       let others = control.otherDaemons().map(\.1)
       format.print(
         [
@@ -99,14 +106,19 @@ struct DaemonCommand: ParsableCommand {
           ("server", status.map(Self.json) ?? .object([])),
           ("others", .array(others.map(Self.json))),
         ],
-        lines: [Self.line(status)]
+        lines: [Self.line(presence)]
           + others.map { "another daemon with another configuration is running (process \($0.process))" })
       guard status?.isDaemon == true else { throw ExitCode(3) }
     }
 
-    private static func line(_ status: ServerStatus?) -> String {
-      guard let status else { return "no daemon is running" }
-      let builds = status.leases == 1 ? "1 build uses it" : "\(status.leases) builds use it"
+    private static func line(_ presence: ServerControl.Presence) -> String {
+      guard let status = presence.status else { return presence.trouble ?? "no daemon is running" }
+      let builds =
+        switch status.leases {
+        case 0: "no build uses it"
+        case 1: "1 build uses it"
+        default: "\(status.leases) builds use it"
+        }
       let time = Duration.milliseconds(status.uptimeMilliseconds).spoken
       if status.isDaemon { return "the daemon is running (process \(status.process)) for \(time); \(builds)" }
       return "no daemon is running; a server that ends after the last build is (process \(status.process)); \(builds)"
@@ -129,7 +141,7 @@ struct DaemonCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOption
 
     func run() throws {
-      let control = try ServerControl(world: World(named: options.config))
+      let control = try ServerControl(world: World(options))
       let all = [control.status()].compactMap { $0 } + control.otherDaemons().map(\.1)
       let leases = all.reduce(0) { $0 + $1.leases }
       guard leases == 0 else {
@@ -137,7 +149,7 @@ struct DaemonCommand: ParsableCommand {
         throw CommandFailure(description: "\(builds) using the server, which was left as it is; try again afterwards")
       }
       if control.stopAll().contains(.silent) {
-        throw CommandFailure(description: "the server does not answer; its process: pgrep -a fabrik-server")
+        throw Stop.silence(control)
       }
       try Start.start(control)
     }
@@ -145,9 +157,8 @@ struct DaemonCommand: ParsableCommand {
 }
 
 extension ServerControl {
-  /// For the configuration in force. Says what is wrong with files that nobody named.
+  /// For the configuration in force.
   init(world: World) throws {
-    for problem in world.loaded.problems { StandardStream.error.write(line: "fabrik: \(problem.asIgnored)") }
     do {
       try self.init(configuration: world.configuration, environment: world.environment)
     } catch {
@@ -166,5 +177,13 @@ extension ServerControl {
   /// Ends this configuration's server and every daemon.
   fileprivate func stopAll() -> [Stop] {
     [stop(instance)] + otherDaemons().map { stop($0.0) }
+  }
+}
+
+extension ServerControl.Presence {
+  /// What to say of a server that does not answer; nil: it does, or there is none.
+  var trouble: String? {
+    guard case .silent(let process) = self else { return nil }
+    return "the server does not answer" + (process.map { "; end it with: kill -KILL \($0)" } ?? "")
   }
 }

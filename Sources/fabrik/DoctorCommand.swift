@@ -21,18 +21,25 @@ struct DoctorCommand: ParsableCommand {
   @OptionGroup var format: FormatOption
 
   func run() throws {
-    let world = try World(named: options.config)
+    let world = try World(options)
     let (summary, storeProblem) = Self.open(world)
     let control = try ServerControl(world: world)
     let upstreams = world.configuration.upstreams.value.isEmpty ? [] : try control.checkUpstreams()
-    let server = control.status()
+    let presence = control.presence()
+    let server = presence.status
+    let programs = ProgramReport()
     let files = world.loaded.files.map(\.string)
     let peers = PeerReports(world, control, server)
     let tools = try tools(world)
     let width = tools.map(\.name.count).max() ?? 0
+    let isSound =
+      storeProblem == nil && peers.isSound && programs.isComplete && presence.trouble == nil
+      && world.loaded.problems.isEmpty
+      && upstreams.allSatisfy { !$0.reading.isProblem && !$0.writing.isProblem }
     format.print(
       [
-        ("version", .string(fabrikVersion)), ("files", .array(files.map { .string($0) })),
+        ("version", .string(fabrikVersion)), ("sound", .bool(isSound)), ("programs", programs.json),
+        ("files", .array(files.map { .string($0) })),
         ("problems", .array(world.loaded.problems.map { .string("\($0)") })),
         (
           "cache",
@@ -51,21 +58,20 @@ struct DoctorCommand: ParsableCommand {
       ],
       lines: [
         "version        \(fabrikVersion)",
+        "programs       \(programs.line)",
         "configuration  \(files.isEmpty ? "none; the defaults apply" : files.joined(separator: ", "))",
         "cache          "
           + (summary.map {
             "\(world.configuration.cacheDirectory.value), \(ByteSize(bytes: $0.bytes)) of at most "
               + "\(ByteSize(bytes: $0.maxSize))"
           } ?? storeProblem ?? ""),
-        "server         \(server.map { $0.isDaemon ? "daemon" : "for builds" } ?? "not running")",
+        "server         \(server.map { $0.isDaemon ? "daemon" : "for builds" } ?? presence.trouble ?? "not running")",
         "peers          \(peers.line)",
         "secret         \(peers.secret)",
         "clock          \(peers.clockLine)",
         "upstreams      \(upstreams.isEmpty ? "none" : "\(upstreams.count)")",
       ] + Self.table(upstreams) + ["tools"] + tools.flatMap { $0.lines(width: width) })
-    let isSound =
-      storeProblem == nil && peers.isSound && upstreams.allSatisfy { !$0.reading.isProblem && !$0.writing.isProblem }
-    guard isSound, world.loaded.problems.isEmpty else { throw ExitCode(1) }
+    guard isSound else { throw ExitCode(1) }
   }
 
   private static func open(_ world: World) -> (CacheStore.Summary?, String?) {

@@ -13,7 +13,7 @@ struct EnvironmentCommand: ParsableCommand {
       fabrik env --shell fish | source
 
       The tools that this shell runs then ask the cache by themselves, as long as a server is there: 'fabrik daemon \
-      start' keeps one. Not wired so, but by 'fabrik exec': Rust and Nx, and bazel and gradle called by the shell itself.
+      start' keeps one. Only 'fabrik exec' wires Rust, Swift, Nx, compilers that are called by their paths, and bazel and gradle called by the shell itself.
       """)
 
   /// How variables are written.
@@ -27,8 +27,7 @@ struct EnvironmentCommand: ParsableCommand {
   var shell: Shell?
 
   func run() throws {
-    let world = try World(named: options.config)
-    for problem in world.loaded.problems { StandardStream.error.write(line: "fabrik: \(problem.asIgnored)") }
+    let world = try World(options)
     let build: BuildEnvironment
     do {
       build = try world.preparation.shellEnvironment()

@@ -1,8 +1,5 @@
 import ArgumentParser
-import BuildLauncher
 import BuildTools
-import CSpawn
-import SystemSupport
 
 /// The help of `fabrik exec`. Its command line is parsed by ``ExecOptions``, which does not need ArgumentParser; a test
 /// makes sure that the two know the same flags.
@@ -17,7 +14,8 @@ struct ExecCommand: ParsableCommand {
       stays for a while after the last build, so that the next one finds it running.
 
       Exit status: COMMAND's own; 125 if fabrik was called wrongly, 126 if COMMAND cannot be executed, 127 if it was \
-      not found. If COMMAND dies by a signal, so does fabrik.
+      not found. If COMMAND dies by a signal, so does fabrik. With FABRIK=off in the environment, COMMAND runs as \
+      if Fabrik were not there.
 
       Tools: \(BuildTools.all.map { "\($0.name) (\($0.purpose))" }.joined(separator: ", ")).
       """)
@@ -37,11 +35,12 @@ struct ExecCommand: ParsableCommand {
   var statsFile: String?
 
   @Option(
-    help: ArgumentHelp("Switch one tool on or off. May be given several times.", valueName: "name=on|off"),
+    help: ArgumentHelp(
+      "Switch one tool on or off, as in --tool go=off. May be given several times.", valueName: "name=on|off"),
     completion: .list(BuildTools.names.flatMap { ["\($0)=on", "\($0)=off"] }))
   var tool: [String] = []
 
-  @Flag(help: "Fetch nothing from other machines for this build.")
+  @Flag(help: "Fetch nothing from other machines for this build; they may fetch from this one.")
   var noPeers = false
 
   @Flag(help: "Use no upstream for this build.")
@@ -60,10 +59,4 @@ struct ExecCommand: ParsableCommand {
     parsing: .captureForPassthrough, help: "The command to run.",
     completion: .shellCommand(CompletionScript.commandMark))
   var command: [String] = []
-
-  func run() throws {
-    // Reached only if the words before `exec` were flags of ArgumentParser's own.
-    let arguments = CommandLine.arguments.drop { $0 != "exec" }.dropFirst().map { Array($0.utf8) }
-    ExecSession.run(arguments: arguments, environment: Environment(block: fabrik_environ()))
-  }
 }

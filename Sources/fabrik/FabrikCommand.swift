@@ -60,14 +60,19 @@ struct FabrikCommand: ParsableCommand {
     guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"), !names.contains(word) else {
       return
     }
+    if word == "version" {
+      StandardStream.output.write(line: fabrikVersion)
+      Glibc.exit(0)
+    }
+    let related = configuration.subcommands.flatMap { command in
+      command.configuration.subcommands.compactMap { $0.configuration.commandName ?? "\($0)".lowercased() }
+        .filter { $0 == word }.map { "fabrik \(command.configuration.commandName ?? "") \($0)" }
+    }
     let rest = CommandLine.arguments.dropFirst().joined(separator: " ")
     StandardStream.error.write(
-      line: "fabrik: '\(word)' is not a command of fabrik; to run it with the cache: fabrik exec -- \(rest)")
+      line: "fabrik: '\(word)' is not a command of fabrik"
+        + (related.isEmpty ? "" : " (did you mean \(related.joined(separator: " or "))?)")
+        + "; to run it with the cache: fabrik exec -- \(rest)")
     Glibc.exit(ExitStatus.usage)
   }
-}
-
-/// A command could not do what was asked; the sentence says why and what to do.
-struct CommandFailure: Error, CustomStringConvertible {
-  let description: String
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BuildLauncher
+import CacheStore
 import Configuration
 import ControlProtocol
 import PeerRecords
@@ -16,14 +17,16 @@ extension PeersCommand {
 
     func run() throws {
       let team = try Team(options)
-      for problem in team.world.loaded.problems { StandardStream.error.write(line: "fabrik: \(problem.asIgnored)") }
       let configuration = team.world.configuration.peers
       let isOn = configuration.settings != nil
-      let server = team.control?.status()
+      let control = team.control
+      let presence = control?.presence() ?? .absent
+      let server = presence.status
       let status = server?.peers
       let pending = team.records.all().count { $0.1?.consent == .pending }
-      let connected = status == nil ? 0 : team.control?.peers().count { $0.isConnected } ?? 0
-      let missing = Self.missing(configuration, server, status, pending: pending)
+      let connected = status == nil ? 0 : control?.peers().count { $0.isConnected } ?? 0
+      var missing = Self.missing(configuration, status, pending: pending)
+      if isOn { missing = Self.missing(presence, control?.otherDaemons().first?.1, team.world) + missing }
       format.print(
         [
           ("enabled", .bool(isOn)), ("name", .string(configuration.name.value)),
@@ -38,10 +41,10 @@ extension PeersCommand {
           "peers      \(isOn ? "on, consent \(configuration.consent.value.rawValue)" : "off")",
           "name       \(configuration.name.value)",
           "id         \(status?.identifier ?? "-")",
-          "server     \(Self.line(server))",
+          "server     \(presence.trouble ?? Self.line(server))",
           "port       \(status?.port.map { "\($0) (TCP)" } ?? "-")",
           "discovery  \(status.map { $0.discovery.isEmpty ? "-" : DisplayText.clean($0.discovery, limit: 200) } ?? "-")",
-          "offered    \(status.map { "\($0.entries) entries" } ?? "-")",
+          "offered    \(status.map { $0.entries == 1 ? "1 entry" : "\($0.entries) entries" } ?? "-")",
           "connected  \(connected)",
           "pending    \(pending)",
         ] + missing.map { "  → \($0)" })
@@ -53,18 +56,37 @@ extension PeersCommand {
       server.map { "\($0.isDaemon ? "daemon" : "for builds"), process \($0.process)" } ?? "not running"
     }
 
+    /// What the user may want to do about the server.
+    private static func missing(
+      _ presence: ServerControl.Presence, _ otherDaemon: ServerStatus?, _ world: World
+    ) -> [String] {
+      switch presence {
+      case .absent:
+        if let otherDaemon {
+          return [
+            "a daemon with another configuration is running (process \(otherDaemon.process)): fabrik daemon restart"
+          ]
+        }
+        return ["other machines find this one while it builds; always, with: fabrik daemon start"]
+      case .silent: return []
+      case .running(let status):
+        // What was built outside of the team stays outside, until a build asks for it.
+        guard status.peers?.entries == 0, let store = try? world.openStore(), store.summary.entries > 0 else {
+          return []
+        }
+        return ["what was built before there was a secret is offered once it is built again, from the cache"]
+      }
+    }
+
     /// What the user may want to do.
     private static func missing(
-      _ configuration: PeerConfiguration, _ server: ServerStatus?, _ status: PeerStatus?, pending: Int
+      _ configuration: PeerConfiguration, _ status: PeerStatus?, pending: Int
     ) -> [String] {
       guard configuration.isEnabled.value else { return ["set p2p.enabled = true to take part"] }
       guard configuration.secret.value != nil else {
         return ["set p2p.secret, the same on every machine; make one with: fabrik p2p secret"]
       }
       var missing: [String] = []
-      if server == nil {
-        missing.append("other machines find this one while it builds; always, with: fabrik daemon start")
-      }
       if let problem = status?.problem { missing.append(DisplayText.clean(problem, limit: 400)) }
       if pending > 0 { missing.append("answer who is waiting: fabrik p2p pending") }
       return missing

@@ -1,4 +1,3 @@
-import ArgumentParser
 import BuildLauncher
 import BuildTools
 import CSpawn
@@ -14,13 +13,17 @@ struct World {
   let loaded: ConfigurationLoader.Result
   private let directory: FilePath
 
-  /// - Parameter named: the file of `--config`.
-  init(named: String?) throws {
+  /// Says what is wrong with files that nobody named, which are ignored.
+  ///
+  /// - Parameter saysProblems: false where the command does it in its own way, or standard error must stay empty.
+  init(_ options: ConfigurationOption, saysProblems: Bool = true) throws {
     environment = Environment(block: fabrik_environ())
     directory = try FileSystem.currentDirectory()
     let loader = ConfigurationLoader(
       environment: environment, workingDirectory: directory, knownTools: BuildTools.names)
-    loaded = try loader.load(named: named.map { FilePath($0) })
+    loaded = try loader.load(named: options.config.map { FilePath($0) })
+    guard saysProblems else { return }
+    for problem in loaded.problems { StandardStream.error.write(line: "fabrik: \(problem.asIgnored)") }
   }
 
   var configuration: FabrikConfiguration { loaded.configuration }
@@ -39,30 +42,11 @@ struct World {
   ///
   /// - Parameter scope: where entries are looked for.
   func openStore(scope: Scope = .private) throws -> CacheStore {
-    for problem in loaded.problems { StandardStream.error.write(line: "fabrik: \(problem.asIgnored)") }
     let directory = configuration.cacheDirectory.value
     do {
       return try CacheStore(directory: directory, maxSize: configuration.maxSize.value?.bytes, scope: scope)
     } catch {
       throw CommandFailure(description: "the cache in \(directory) cannot be opened: \(error)")
     }
-  }
-}
-
-/// `--config`, for every command that reads the configuration.
-struct ConfigurationOption: ParsableArguments {
-  @Option(help: ArgumentHelp("Use this file instead of .fabrik.toml.", valueName: "file"), completion: .file())
-  var config: String?
-}
-
-/// `--json`, for every command that prints values.
-struct FormatOption: ParsableArguments {
-  @Flag(help: "Print JSON.")
-  var json = false
-
-  /// Prints the object, or the lines for people.
-  func print(_ object: [(String, JSONText)], lines: [String]) {
-    let text = json ? [JSONText.object(object).text] : lines
-    for line in text { StandardStream.output.write(line: line) }
   }
 }

@@ -25,10 +25,13 @@ struct ConfigurationErrorTests {
     ("[cache]\ndir = \"\"", ":2:1: cache.dir takes a path, such as \"/var/cache/fabrik\", not ''"),
     (
       "[cache]\ndir = \"x\"\nmax_size = \"lots\"",
-      ":3:1: cache.max_size takes a size, such as \"10GB\" or \"512MiB\", not 'lots'"
+      ":3:1: cache.max_size takes a size, such as \"10GB\" or \"512MiB\", or \"auto\", not 'lots'"
     ),
-    ("[cache]\nmax_size = 1.5", ":2:1: cache.max_size takes a size, such as \"10GB\" or \"512MiB\""),
-    ("[cache]\nmax_size = -5", ":2:1: cache.max_size takes a size, such as \"10GB\" or \"512MiB\", not '-5'"),
+    ("[cache]\nmax_size = 1.5", ":2:1: cache.max_size takes a size, such as \"10GB\" or \"512MiB\", or \"auto\""),
+    (
+      "[cache]\nmax_size = -5",
+      ":2:1: cache.max_size takes a size, such as \"10GB\" or \"512MiB\", or \"auto\", not '-5'"
+    ),
     ("[cache]\nmax_size = \"999kB\"", ":2:1: cache.max_size must be at least 1MB, not '999kB'"),
     ("[exec]\nlinger = \"soon\"", ":2:1: exec.linger takes a duration, such as \"30s\", \"5m\" or 0, not 'soon'"),
     ("[exec]\nlinger = true", ":2:1: exec.linger takes a duration, such as \"30s\", \"5m\" or 0"),
@@ -123,7 +126,7 @@ struct ConfigurationErrorTests {
   @Test(
     "is, for a secret that could be guessed, said without showing it",
     arguments: [
-      ("hunter2", "is shorter than 16 characters"), ("", "is shorter than 16 characters"),
+      ("hunter2", "is shorter than 16 characters"),
       ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "is easy to guess: it is worth about 0 bits, and 80 are needed"),
       ("CorrectHorseBatteryStaple", "is easy to guess: it is worth about 15 bits, and 80 are needed"),
       ("k9Zq\\n7Tr2mVx4Lp8Wd3Hs", "has a line break or control character in it"),
@@ -133,6 +136,11 @@ struct ConfigurationErrorTests {
     #expect(
       error?.description
         == "/project/.fabrik.toml:3:1: p2p.secret \(flaw); make a good one with: fabrik p2p secret")
+  }
+
+  @Test("is nothing for a secret that was left empty on purpose: who lacks it takes no part")
+  func noSecret() throws {
+    #expect(try parse("[p2p]\nenabled = true\nsecret = \"${NO_SUCH_VARIABLE:-}\"").peers.secret?.value == .some(nil))
   }
 
   @Test("is, for a file that cannot be read, why")

@@ -72,14 +72,14 @@ struct ConfigurationFileTests {
       "[\"cache\"]\n\"max_size\" = '2GB'", "[cache]\r\nmax_size = \"2GB\"\r\n", "\u{feff}[cache]\nmax_size = \"2GB\"",
     ])
   func spellings(text: String) throws {
-    #expect(try parse(text).maxSize?.value.bytes == 2_000_000_000)
+    #expect(try parse(text).maxSize?.value?.bytes == 2_000_000_000)
   }
 
   @Test("a bare number is a size in bytes or a time in seconds")
   func numbers() throws {
     #expect(try parse("exec.linger = 7").linger?.value == .seconds(7))
     #expect(try parse("exec.linger = 0").linger?.value == .zero)
-    #expect(try parse("cache.max_size = 1000000").maxSize?.value.bytes == 1_000_000)
+    #expect(try parse("cache.max_size = 1000000").maxSize?.value?.bytes == 1_000_000)
   }
 
   @Test(

@@ -1,4 +1,5 @@
 import Configuration
+import SystemSupport
 import Testing
 
 @Suite("Sizes and durations as people write them")

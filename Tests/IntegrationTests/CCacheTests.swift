@@ -15,6 +15,13 @@ struct CCacheTests {
     return sandbox
   }
 
+  @Test func `tools are found where the end of children is ignored`() throws {
+    let sandbox = try Sandbox()
+    try CProject(files: 2).write(to: sandbox, directory: "p")
+    let outcome = try sandbox.run("trap '' CHLD; cd p && fabrik exec -- make")
+    #expect(outcome.errors.contains("fabrik: 0 hits · 4 misses"), "\(outcome)")
+  }
+
   @Test(arguments: InstalledCCache.allCases)
   func `a second build in another directory comes from the cache`(ccache: InstalledCCache) throws {
     let sandbox = try sandbox(with: ccache)

@@ -10,6 +10,20 @@ struct DaemonTests {
     try sandbox.run("find $XDG_RUNTIME_DIR -name '*.sock'").output
   }
 
+  @Test func `a daemon that hangs is told from one that is not there`() throws {
+    let sandbox = try Sandbox()
+    try sandbox.run("fabrik daemon start")
+    let process = try #require(sandbox.servers().first)
+    kill(process, SIGSTOP)
+    defer { kill(process, SIGKILL) }
+    let remedy = "the server does not answer; end it with: kill -KILL \(process)"
+    #expect(try sandbox.run("fabrik daemon status").output == remedy + "\n")
+    #expect(try sandbox.run("fabrik daemon stop").errors == "fabrik: \(remedy)\n")
+    let doctor = try sandbox.run("fabrik doctor")
+    #expect(doctor.output.contains("server         \(remedy)\n"))
+    #expect(doctor.exitStatus == 1)
+  }
+
   @Test func `the daemon outlives who started it, and builds join it`() throws {
     let sandbox = try Sandbox()
     let start = try sandbox.run("setsid fabrik daemon start")

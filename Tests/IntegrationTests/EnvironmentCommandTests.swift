@@ -63,6 +63,41 @@ struct EnvironmentCommandTests {
     let outcome = try sandbox.run("find $HOME/.gradle $XDG_RUNTIME_DIR -type f -o -mindepth 1 -path '*gradle/*'")
     #expect(!outcome.output.contains("gradle"), "\(outcome)")
     #expect(!outcome.output.contains("bazelrc"), "\(outcome)")
+    #expect(try sandbox.run("find $HOME/.local $XDG_RUNTIME_DIR -name links").output == "")
+  }
+
+  @Test func `with FABRIK=off a command runs as if Fabrik were not there, also below a shim or in a build`() throws {
+    let sandbox = try Sandbox()
+    let plain = try sandbox.run("env | grep -v ^_= | sort", environment: ["FABRIK": "off"])
+    let outcome = try sandbox.run("fabrik exec -- env | grep -v ^_= | sort", environment: ["FABRIK": "off"])
+    #expect(outcome.output == plain.output)
+    #expect(outcome.errors == "")
+    #expect(sandbox.servers().isEmpty)
+    let within = try sandbox.run("fabrik exec -- sh -c 'FABRIK=off fabrik exec -- sh -c \"exit 7\"'")
+    #expect(within.exitStatus == 7)
+  }
+
+  @Test func `what is meant for the server does not go to a proxy`() throws {
+    let sandbox = try Sandbox()
+    let variables = "fabrik exec -- sh -c 'echo $no_proxy $NO_PROXY'"
+    #expect(try sandbox.run(variables).output == "\n")
+    let proxy = "http://proxy:3128"
+    #expect(try sandbox.run(variables, environment: ["http_proxy": proxy]).output == "127.0.0.1 127.0.0.1\n")
+    #expect(
+      try sandbox.run(variables, environment: ["http_proxy": proxy, "no_proxy": "localhost,.example"]).output
+        == "localhost,.example,127.0.0.1 localhost,.example,127.0.0.1\n")
+    #expect(
+      try sandbox.run(
+        "fabrik exec -- sh -c 'echo \"$no_proxy $NO_PROXY\"'",
+        environment: ["http_proxy": proxy, "no_proxy": "*", "NO_PROXY": "*"]
+      ).output == "* *\n")
+  }
+
+  @Test func `a library is preloaded once, for however many tools`() throws {
+    let outcome = try Sandbox().run("fabrik exec --dry-run -- make")
+    let preloaded = outcome.output.split(separator: "\n").filter { $0.hasPrefix("LD_PRELOAD=") }
+    #expect(preloaded.count == 1, "\(outcome)")
+    #expect(preloaded.first?.components(separatedBy: "libfabrik-exec.so").count == 2, "\(outcome)")
   }
 
   @Test func `the doctor says how each tool is`() throws {

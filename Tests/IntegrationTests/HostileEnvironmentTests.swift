@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import SystemSupport
 import Testing
@@ -64,6 +65,18 @@ struct HostileEnvironmentTests {
     let outcome = try sandbox.run("fabrik exec -- echo runs")
     #expect(outcome.output == "runs\n")
     #expect(outcome.exitStatus == 0)
+  }
+
+  @Test(arguments: [
+    "doctor", "env", "daemon status", "why", "why abcdef12", "p2p list", "p2p status", "cache path", "cache stats",
+    "config show",
+    "config check", "exec -- true",
+  ])
+  func `each command names a broken configuration file once`(command: String) throws {
+    let sandbox = try Sandbox()
+    try sandbox.write("[exec]\nnonsense = 1\n", to: ".fabrik.toml")
+    let outcome = try sandbox.run("fabrik daemon start; fabrik \(command) 2>&1 >/dev/null; fabrik daemon stop")
+    #expect(outcome.output.components(separatedBy: ".fabrik.toml").count == 2, "\(outcome)")
   }
 
   @Test func `a pipe in a configuration file's place is not waited for`() throws {

@@ -4,19 +4,21 @@ import Testing
 /// The wrapper shims that `make install` puts into libexec.
 @Suite(.timeLimit(.minutes(2)))
 struct ShimTests {
-  private func sandboxWithShims() throws -> Sandbox {
+  /// - Parameter spelling: how PATH has the directory, below the sandbox's own.
+  private func sandboxWithShims(spelling: String = "shims") throws -> Sandbox {
     let sandbox = try Sandbox()
     try sandbox.run(
       """
       mkdir ../shims; for name in $(cat \(Sandbox.repository)/shims/names); do
         ln -s \(Sandbox.repository)/shims/fabrik-shim ../shims/$name; done
       """)
-    sandbox.environment["PATH"] = "\(sandbox.path)/shims:\(sandbox.environment["PATH"] ?? "")"
+    sandbox.environment["PATH"] = "\(sandbox.path)/\(spelling):\(sandbox.environment["PATH"] ?? "")"
     return sandbox
   }
 
-  @Test func `a tool called through its shim is cached, and does not meet itself`() throws {
-    let sandbox = try sandboxWithShims()
+  @Test(arguments: ["shims", "shims/", "./shims", "/shims", "home/../shims"])
+  func `a tool called through its shim is cached, and does not meet itself`(spelling: String) throws {
+    let sandbox = try sandboxWithShims(spelling: spelling)
     try CProject(files: 3).write(to: sandbox, directory: "p")
     let outcome = try sandbox.run(
       "cd p && make -s && ./program && make -s clean && make -s 'CC=gcc -O0'; gcc --version | head -n 1")

@@ -22,11 +22,12 @@ struct SccacheKeeper: ~Copyable {
   private var control: ControlConnection
   private let daemon: pid_t
 
-  /// A server that was started with the build is up after a few milliseconds, unless the machine is very busy.
   /// Milliseconds. sccache waits a minute for each answer of a server that hangs; one that does not answer its keeper for
   /// twice this long does.
   private static let askInterval: CInt = 4000
+  /// A server that was started with the build is up after a few milliseconds, unless the machine is very busy.
   private static let serverPatience = Duration.seconds(5)
+  /// The daemon reads the compiler's libraries first.
   private static let startPatience = Duration.seconds(8)
   /// When the build is over, for entries that are on their way to the server.
   private static let endPatience = Duration.seconds(1)
@@ -72,7 +73,7 @@ struct SccacheKeeper: ~Copyable {
       CStringArray([program] + arguments.map { Array($0.utf8) }).withPointer { arguments in
         environment.withBlock { block in
           fabrik_spawn_command(
-            UnsafeRawPointer(candidates).assumingMemoryBound(to: UnsafePointer<CChar>?.self), arguments, block, &mask,
+            candidates, arguments, block, &mask,
             0, &process)
         }
       }

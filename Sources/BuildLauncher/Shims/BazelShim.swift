@@ -24,7 +24,7 @@ enum BazelShim {
       arguments: call.arguments.dropFirst().map { String(decoding: $0, as: UTF8.self) }, workingDirectory: directory,
       environment: environment, read: SmallFile.read)
     let version = Bazel.version(settings, wanted: environment["USE_BAZEL_VERSION"]) {
-      let memory = ProbeMemory(directory: StandardPaths(environment: environment).cache.appending("probes"))
+      let memory = ProbeMemory(StandardPaths(environment: environment))
       return InstalledTools(environment: environment, memory: memory, scratch: file.removingLastComponent())
         .version(of: program, option: "--version")
     }

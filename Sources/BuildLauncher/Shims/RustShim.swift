@@ -53,8 +53,8 @@ struct RustShim {
   private func isServed(_ build: RustBuild) -> Bool {
     if build.isOver { return false }
     if build.isServed { return true }
-    guard let lock = takeLock(build) else { return false }
-    defer { try? lock.close() }
+    guard let lock = try? FileLock(build.lock, within: Self.lockPatience) else { return false }
+    defer { lock.release() }
     // Somebody else may have started it, or tried to, meanwhile.
     if build.isOver { return false }
     if build.isServed { return true }
@@ -80,22 +80,5 @@ struct RustShim {
       usleep(1000)
     }
     return false
-  }
-
-  /// nil when it takes too long.
-  private func takeLock(_ build: RustBuild) -> FileDescriptor? {
-    guard
-      let lock = try? FileDescriptor.open(
-        build.lock, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
-    else { return nil }
-    let deadline = ContinuousClock.now + Self.lockPatience
-    while flock(lock.rawValue, LOCK_EX | LOCK_NB) != 0 {
-      guard ContinuousClock.now < deadline else {
-        try? lock.close()
-        return nil
-      }
-      usleep(1000)
-    }
-    return lock
   }
 }

@@ -81,7 +81,7 @@ struct SwiftShim {
   }
 
   private var memory: ProbeMemory {
-    ProbeMemory(directory: StandardPaths(environment: environment).cache.appending("probes"))
+    ProbeMemory(StandardPaths(environment: environment))
   }
 
   /// Bytes below which a disk is taken for full: the compiler, when it cannot write, fails.

@@ -16,7 +16,7 @@ struct SwiftToolchain {
 
   static let libraryName = "libFabrikCAS.so"
   /// The compiler loads it.
-  static var library: FilePath? { Installation.find(libraryName) }
+  static var library: FilePath? { InstalledPart.compilerLibrary.file }
 
   /// The directory that has `bin` and `lib`.
   var directory: FilePath {
@@ -70,10 +70,8 @@ struct SwiftToolchain {
     var failure: String?
     let answer = memory.answer(question) {
       // Many compilers begin at once; one asks.
-      let lock = try? FileDescriptor.open(
-        scratch.appending("trial.lock"), .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
-      defer { try? lock?.close() }
-      if let lock { while flock(lock.rawValue, LOCK_EX) != 0, errno == EINTR {} }
+      let lock = try? FileLock(scratch.appending("trial.lock"))
+      defer { lock?.release() }
       failure = failures.answer(question) { nil }
       if failure != nil { return nil }
       return memory.answer(question) {

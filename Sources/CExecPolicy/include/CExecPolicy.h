@@ -14,6 +14,10 @@
 // What runs Swift's compiler, which it gets as its first argument.
 #define FABRIK_SWIFTC_VARIABLE "FABRIK_SWIFTC"
 
+// 1980, in seconds since 1970: what has no date is often given one near the beginning of time, or of ZIP's. ccache tells
+// compilers apart by date.
+#define FABRIK_FIRST_CREDIBLE_DATE 320000000
+
 // Whether a name is one of a C or C++ compiler: plain, with a version behind (`gcc-12`), with a target before
 // (`x86_64-linux-gnu-g++`).
 FABRIK_HIDDEN bool fabrik_is_compiler_name(const char *name);

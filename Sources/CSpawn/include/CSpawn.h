@@ -14,11 +14,11 @@
 // process dies.
 //
 // Returns 0 and sets `pid`, or returns the errno of the failure (ENOENT: not found; EACCES: not executable).
-int fabrik_spawn_command(const char *const *candidates, char *const argv[], char *const envp[], const sigset_t *mask,
+int fabrik_spawn_command(char *const candidates[], char *const argv[], char *const envp[], const sigset_t *mask,
                          int ignore_sigchld, pid_t *pid);
 
 // Replaces the calling process by the first of `candidates` that can be executed. Returns an errno when none can.
-int fabrik_exec_command(const char *const *candidates, char *const argv[], char *const envp[]);
+int fabrik_exec_command(char *const candidates[], char *const argv[], char *const envp[]);
 
 // Starts a program that has nothing to do with the caller any more: own session, init's child, working directory /,
 // standard streams on /dev/null, default signals, umask 077, no descriptor but `fds`, which become 3, 4, …
