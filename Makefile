@@ -27,7 +27,7 @@ QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mkt
 
 .PHONY: build demo test test-lan test-upstreams test-tools test-compilers lint format check-real
 .PHONY: bench bench-lan bench-upstreams bench-tools bench-swift
-.PHONY: completions install uninstall dependencies test-dependencies
+.PHONY: completions reference install uninstall dependencies test-dependencies
 
 build: dependencies
 	$(SWIFT_BUILD) $(RELEASE_FLAGS) --product fabrik 2>&1 | $(QUIET_LINKER)
@@ -140,6 +140,9 @@ completions: build
 	$(RELEASE)/fabrik completions bash > completions/fabrik.bash
 	$(RELEASE)/fabrik completions zsh > completions/_fabrik
 	$(RELEASE)/fabrik completions fish > completions/fabrik.fish
+
+reference: build
+	scripts/cli-reference $(RELEASE)/fabrik > docs/cli.md
 
 # Does not build: under sudo, another user with another PATH would.
 install:

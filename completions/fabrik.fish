@@ -195,8 +195,8 @@ complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options 
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats' -l 'stats' -d 'What to print at the end: none, line or json (line).' -rfka 'none line json'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" stats-file' -l 'stats-file' -d 'Also write the statistics there, as JSON.' -rF
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec"' -l 'tool' -d 'Switch one tool on or off. May be given several times.' -rfka 'ccache=on ccache=off swift=on swift=off sccache=on sccache=off go=on go=off bazel=on bazel=off gradle=on gradle=off turbo=on turbo=off nx=on nx=off vcpkg=on vcpkg=off'
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" no-peers' -l 'no-peers' -d 'Fetch nothing from other machines for this build.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec"' -l 'tool' -d 'Switch one tool on or off, as in --tool go=off. May be given several times.' -rfka 'ccache=on ccache=off swift=on swift=off sccache=on sccache=off go=on go=off bazel=on bazel=off gradle=on gradle=off turbo=on turbo=off nx=on nx=off vcpkg=on vcpkg=off'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" no-peers' -l 'no-peers' -d 'Fetch nothing from other machines for this build; they may fetch from this one.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" no-upstream' -l 'no-upstream' -d 'Use no upstream for this build.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" dry-run' -l 'dry-run' -d 'Show what would be set, and run nothing.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik exec" v verbose' -l 'verbose' -s 'v' -d 'Say what was left as it is, and why.'
@@ -268,7 +268,7 @@ complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options 
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik cache" -eq 1' -fa 'stats' -d 'Show how full the cache is.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik cache" -eq 1' -fa 'gc' -d 'Remove what was not used for longest, if the cache is over its limit.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik cache" -eq 1' -fa 'verify' -d 'Read every entry and remove those that are damaged.'
-complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik cache" -eq 1' -fa 'clear' -d 'Remove every entry.'
+complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik cache" -eq 1' -fa 'clear' -d 'Remove every entry, and what compilers keep at hand.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_positional "fabrik cache" -eq 1' -fa 'path' -d 'Print the directory of the cache.'
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache stats" config' -l 'config' -d 'Use this file instead of .fabrik.toml.' -rF
 complete -c 'fabrik' -n '__fabrik_should_offer_completions_for_flags_or_options "fabrik cache stats" json' -l 'json' -d 'Print JSON.'

@@ -22,6 +22,11 @@ struct DocumentationTests {
       try Sandbox().run("fabrik completions \(shell)").output == text("completions/\(file)"), "run: make completions")
   }
 
+  @Test func `the reference of the command line is what fabrik says of itself`() throws {
+    let outcome = try Sandbox().run("\(Sandbox.repository)/scripts/cli-reference \(Sandbox.binaries)/fabrik")
+    #expect(outcome.output == (try text("docs/cli.md")), "run: make reference; \(outcome.errors)")
+  }
+
   @Test func `exec takes every flag of its help`() throws {
     let values = [
       "--linger": "1s", "--config": "file.toml", "--stats": "none", "--stats-file": "stats.json", "--tool": "ccache=on",
