@@ -74,6 +74,8 @@ final class ActionCheck {
     underWay += 1
     let this = NIOLoopBound(self, eventLoop: loop)
     cache.bring(key, for: account, on: loop).whenComplete { result in
+      // Most files are never asked for by themselves.
+      this.value.account.takeAnswers(to: key)
       this.value.arrived((try? result.get()) == true)
     }
   }

@@ -11,7 +11,7 @@ struct LookupLog: Sendable {
   private static let limit = 1 << 14
   /// What upstreams say may be different each time.
   private static let mostTrails = 256
-  /// Lookups that have been answered by the layers and have not been finished.
+  /// Answers of the layers to lookups that have not been finished. Some never are; what is older is forgotten with them.
   private static let mostOpen = 4096
 
   private var begin = NIODeadline.now()
@@ -21,6 +21,7 @@ struct LookupLog: Sendable {
   private var listed = (hits: 0, misses: 0)
   private var stored: Set<CacheKey> = []
   private var open: [CacheKey: [[LookupStep]]] = [:]
+  private var openCount = 0
   /// The trail of the hits in the local store.
   private var local: Int?
 
@@ -28,12 +29,16 @@ struct LookupLog: Sendable {
 
   /// What the layers that were asked have answered, until the lookup is finished.
   mutating func answered(_ key: CacheKey, _ steps: [LookupStep]) {
-    if open.count < Self.mostOpen { open[key, default: []].append(steps) }
+    // What nobody finishes must not cost those who finish theirs.
+    if openCount >= Self.mostOpen { (open, openCount) = ([:], 0) }
+    open[key, default: []].append(steps)
+    openCount += 1
   }
 
   mutating func takeAnswers(to key: CacheKey) -> [LookupStep] {
     guard !open.isEmpty, var answers = open[key], let last = answers.popLast() else { return [] }
     open[key] = answers.isEmpty ? nil : answers
+    openCount -= 1
     return last
   }
 
