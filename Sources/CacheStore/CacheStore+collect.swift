@@ -74,7 +74,7 @@ extension CacheStore {
       return try open()
     } catch Errno.noSuchFileOrDirectory {
       // Somebody deleted the whole cache directory.
-      try FileSystem.makeDirectories(layout.root, permissions: 0o700)
+      try reopen()
       return try open()
     }
   }

@@ -49,6 +49,13 @@ package final class CacheStore: Sendable {
     self.maxSize = maxSize ?? Self.defaultMaxSize(directory: layout.root, used: UInt64(max(0, usage[.bytes])))
   }
 
+  /// Makes the directories and the mapped files anew, after somebody has deleted the whole cache directory.
+  func reopen() throws {
+    try FileSystem.makeDirectories(layout.temporary, permissions: 0o700)
+    try usage.reopen()
+    removalLog.reopen()
+  }
+
   /// Changes whenever an entry was removed or replaced, by any process: what was read before may not be there any more.
   /// Costs no system call.
   package var removals: Int64 { usage[.removals] }

@@ -21,10 +21,7 @@ final class TemporaryFile {
     path = store.layout.temporary(name: Self.newName)
     var descriptor = Self.create(path)
     if descriptor < 0, errno == ENOENT {
-      // Somebody deleted the whole cache directory.
-      try FileSystem.makeDirectories(store.layout.temporary, permissions: 0o700)
-      try store.usage.reopen(path: store.layout.usage)
-      store.removalLog.reopen(path: store.layout.removals)
+      try store.reopen()
       descriptor = Self.create(path)
     }
     guard descriptor >= 0 else { throw Errno(rawValue: errno) }
@@ -66,7 +63,7 @@ final class TemporaryFile {
     }
     flock(descriptor, LOCK_SH | LOCK_NB)
     // Somebody deleted the whole cache directory, and the other process made this part of it anew.
-    if !FileSystem.exists(store.layout.usage) { try? store.usage.reopen(path: store.layout.usage) }
+    if !FileSystem.exists(store.layout.usage) { try? store.reopen() }
   }
 
   /// Gives a file of another process a second name here; nil when there is none, or it lies on another file system.

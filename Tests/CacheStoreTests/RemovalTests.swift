@@ -83,4 +83,20 @@ struct RemovalTests {
       #expect(other.removalCause(of: key) == .removed)
     }
   }
+
+  @Test("is noted there also when another process has made a part of it anew")
+  func reopenedForBody() throws {
+    try withTemporaryDirectory { directory in
+      let store = try CacheStore(directory: directory.appending("cache"))
+      try FileSystem.removeTree(store.layout.root)
+      try FileSystem.makeDirectories(store.bodyDirectory)
+      try Files.write([1, 2, 3], to: store.bodyDirectory.appending("body"))
+      let writer = try #require(store.makeWriter(key: key, digest: SHA256Digest(), adopting: "body"))
+      while writer.readPiece() {}
+      #expect(writer.commit(duration: nil, mode: .replace) == .stored(bytes: 3))
+      #expect(store.remove(key))
+      let other = try CacheStore(directory: directory.appending("cache"))
+      #expect(other.removalCause(of: key) == .removed)
+    }
+  }
 }
