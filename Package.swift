@@ -183,6 +183,10 @@ let package = Package(
       of: "Upstreams", with: "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "LayeredCache",
       nio("NIOCore"),
       nio("NIOPosix")),
+    tests(
+      of: "CacheServer",
+      with: "BuildRecords", "CacheStore", "ChannelSupport", "ControlProtocol", "FrontEnds", "LayeredCache",
+      nio("NIOCore"), nio("NIOEmbedded"), nio("NIOHTTP1"), nio("NIOPosix")),
     tests(of: "BuildTools", with: "Configuration"),
     tests(
       of: "BuildLauncher", with: "BuildTools", "CacheStore", "CExecPolicy", "Configuration", "ControlProtocol",

@@ -48,6 +48,8 @@ final class CRSHHandler: ChannelInboundHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
+    // What waits behind an answer must not begin any more: nothing would end it.
+    input = nil
     dropWriter()
   }
 
@@ -97,7 +99,7 @@ final class CRSHHandler: ChannelInboundHandler {
     case .stop:
       // The server is shared by all of this user's builds; who asks one helper to stop leaves the others theirs.
       write(CRSHResponse.ok, context)
-      context.close(promise: nil)
+      context.closeBehindWrites()
     case .malformed: context.close(promise: nil)
     }
   }

@@ -26,6 +26,8 @@ final class HTTPHandler: ChannelInboundHandler {
     case storing(EntryWriter, HTTPPutTerms)
     /// A body is being looked for, or is on its way out. Parts of the next requests wait.
     case sending
+    /// The last answer has been given, or the connection has ended. What comes behind is of no interest.
+    case over
   }
 
   private static let quickAcknowledgement = ChannelOptions.Types.SocketOption(
@@ -59,7 +61,8 @@ final class HTTPHandler: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     if case .storing = state { server.transfers.end() }
-    state = .idle
+    state = .over
+    waiting = []
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -67,6 +70,7 @@ final class HTTPHandler: ChannelInboundHandler {
   }
 
   private func handle(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
+    if case .over = state { return }
     switch part {
     case .head(let head):
       // ccache sends a put's head and body in two segments and waits for the first one's ACK, which Linux delays by
@@ -123,6 +127,8 @@ final class HTTPHandler: ChannelInboundHandler {
 
   /// Ends a request that nothing was read behind, and goes on with what arrived meanwhile.
   private func finish(_ reply: HTTPReply?, _ context: ChannelHandlerContext) {
+    // It may have ended meanwhile.
+    guard case .sending = state else { return }
     gate.isBusy = false
     state = .answering(reply)
     while !waiting.isEmpty {
@@ -205,12 +211,12 @@ final class HTTPHandler: ChannelInboundHandler {
 
   private func end(_ context: ChannelHandlerContext) {
     switch state {
-    case .idle, .sending: break
+    case .idle, .sending, .over: break
     case .answering(let reply): if let reply { answer(reply, context) }
     case .storing(let writer, let terms): answer(store(writer, terms), context)
     }
-    state = .idle
-    if !isKeptAlive { context.close(promise: nil) }
+    state = isKeptAlive ? .idle : .over
+    if !isKeptAlive { context.closeBehindWrites() }
   }
 
   private func store(_ writer: EntryWriter, _ terms: HTTPPutTerms) -> HTTPReply {
