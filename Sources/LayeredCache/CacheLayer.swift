@@ -20,16 +20,18 @@ package protocol CacheLayer: Sendable {
   /// Why ``mayHold(_:)`` says no. As cheap, and called on any thread.
   func reasonNotToAsk(_ key: CacheKey) -> LayerOutcome
 
-  /// While the layer is still finding out what it holds, and that will take only a moment: when it will know. nil at all
-  /// other times.
+  /// Whether it is still finding out what it holds, and that will take only a moment. As cheap, and called on any thread.
+  var isSettling: Bool { get }
+
+  /// While ``isSettling``, when it will know what it holds; nil at all other times.
   func settling(on loop: any EventLoop) -> EventLoopFuture<Void>?
 
-  /// Fetches an entry into the local store. Never fails.
+  /// Fetches an entry into the local store, which the layer knows. Never fails.
   ///
   /// - Parameter patience: how long the build may still wait; what comes later is stored all the same. Layers whose
   ///   answers take no longer anyway need not look at it.
   func fetch(
-    _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
+    _ key: CacheKey, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
   ) -> EventLoopFuture<LayerAnswer>
 
   /// A tool has begun to wait for a key that is being fetched as a ``FetchUrgency/prefetch``. Called on any thread.

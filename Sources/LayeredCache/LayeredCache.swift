@@ -82,7 +82,7 @@ package final class LayeredCache: Sendable {
     _ key: CacheKey, for account: StatisticsAccount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?>? {
     let layers = layers(for: account)
-    guard layers.contains(where: { $0.mayHold(key) || $0.settling(on: loop) != nil }) else { return nil }
+    guard layers.contains(where: { $0.mayHold(key) || $0.isSettling }) else { return nil }
     return fetch(key, from: layers[...], for: account, on: loop)
   }
 
@@ -103,7 +103,8 @@ package final class LayeredCache: Sendable {
         steps.append(answer)
       } else {
         let reason =
-          account.reasonNotToAsk(layer.identifier) ?? (layer.mayHold(key) ? awaited : nil) ?? layer.reasonNotToAsk(key)
+          account.reasonNotToAsk(layer.identifier) ?? awaited.flatMap { layer.mayHold(key) ? $0 : nil }
+          ?? layer.reasonNotToAsk(key)
         steps.append(LookupStep(name, place: place, reason))
       }
     }
@@ -126,27 +127,34 @@ package final class LayeredCache: Sendable {
       account.answered(key, answers)
       return loop.makeSucceededFuture(nil)
     }
-    let begin = NIODeadline.now()
-    account.beginWait(for: layer.identifier)
-    let settled = layer.settling(on: loop) ?? loop.makeSucceededVoidFuture()
-    return settled.flatMap { () -> EventLoopFuture<(LayerAnswer, settling: Int64)> in
-      let settling = Self.milliseconds(since: begin)
-      guard layer.mayHold(key) else {
-        return loop.makeSucceededFuture((.nothing(layer.reasonNotToAsk(key)), settling))
-      }
-      return self.fetchOnce(key, from: layer, within: account.patience(for: layer.identifier), on: loop).map {
-        ($0, settling)
-      }
-    }.flatMap { answer, settling in
-      let waited = Self.milliseconds(since: begin)
+    @Sendable func goOn(behind answer: LayerAnswer) -> EventLoopFuture<FetchedEntry?> {
       let answers = answers + [LookupStep(layer.name, place: layer.place, answer.outcome)]
       guard let fetched = answer.entry else {
-        account.recordWait(for: layer.identifier, milliseconds: waited, settling: settling, hit: nil)
         return self.fetch(key, from: layers.dropFirst(), for: account, on: loop, before: answers)
       }
       account.answered(key, answers)
-      account.recordWait(for: layer.identifier, milliseconds: waited, settling: settling, hit: Self.hit(fetched))
       return loop.makeSucceededFuture(fetched)
+    }
+    let isSettling = layer.isSettling
+    guard isSettling || layer.mayHold(key) else { return goOn(behind: .nothing(layer.reasonNotToAsk(key))) }
+    let begin = NIODeadline.now()
+    account.beginWait(for: layer.identifier)
+    /// - Parameter settling: milliseconds that have passed until the layer knew what it holds.
+    @Sendable func end(_ answer: LayerAnswer, settling: Int64) -> EventLoopFuture<FetchedEntry?> {
+      account.recordWait(
+        for: layer.identifier, milliseconds: Self.milliseconds(since: begin), settling: settling,
+        hit: answer.entry.map(Self.hit))
+      return goOn(behind: answer)
+    }
+    @Sendable func ask(settling: Int64) -> EventLoopFuture<FetchedEntry?> {
+      fetchOnce(key, from: layer, within: account.patience(for: layer.identifier), on: loop)
+        .flatMap { end($0, settling: settling) }
+    }
+    guard isSettling, let settled = layer.settling(on: loop) else { return ask(settling: 0) }
+    return settled.flatMap {
+      let settling = Self.milliseconds(since: begin)
+      guard layer.mayHold(key) else { return end(.nothing(layer.reasonNotToAsk(key)), settling: settling) }
+      return ask(settling: settling)
     }
   }
 
@@ -185,7 +193,7 @@ package final class LayeredCache: Sendable {
       if running.urgency == .prefetch { layer.expedite(key) }
       return Self.first(of: running.future, within: patience, on: loop)
     }
-    layer.fetch(key, into: local, urgency: urgency, within: patience, on: loop).whenComplete { result in
+    layer.fetch(key, urgency: urgency, within: patience, on: loop).whenComplete { result in
       let answer = (try? result.get()) ?? .nothing(LayerOutcome(.failed))
       let fetched = answer.entry
       if let fetched { onArrival?(fetched) }

@@ -39,17 +39,22 @@ final class EquipmentSupply: Sendable {
     }
   }
 
+  /// Whether it is not known yet whether there is one.
+  var isAwaited: Bool {
+    state.withLock { if case .awaited = $0 { true } else { false } }
+  }
+
   /// When it is known whether there is one; nil: it is known.
   func settling(on loop: any EventLoop) -> EventLoopFuture<Void>? {
-    let promise = loop.makePromise(of: Void.self)
-    let isAwaited = state.withLock { state in
-      guard case .awaited(let promises) = state else { return false }
-      state = .awaited(promises + [promise])
-      return true
+    state.withLock { state in
+      guard case .awaited(var promises) = state else { return nil }
+      let promise = loop.makePromise(of: Void.self)
+      // So that the list is not copied.
+      state = .awaited([])
+      promises.append(promise)
+      state = .awaited(promises)
+      return promise.futureResult
     }
-    if isAwaited { return promise.futureResult }
-    promise.succeed()
-    return nil
   }
 
   func supply(_ result: Result<Equipment, any Error>) {

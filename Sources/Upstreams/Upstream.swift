@@ -17,17 +17,19 @@ package final class Upstream: CacheLayer {
 
   let settings: UpstreamSettings
   let store: any ObjectStore
+  private let local: CacheStore
   let health: UpstreamHealth
   let misses = MissMemory()
   private let supply: EquipmentSupply
   private let surroundings: SharedSurroundings
 
   init(
-    _ settings: UpstreamSettings, number: Int, store: any ObjectStore, supply: EquipmentSupply,
+    _ settings: UpstreamSettings, number: Int, store: any ObjectStore, local: CacheStore, supply: EquipmentSupply,
     surroundings: SharedSurroundings
   ) {
     self.settings = settings
     self.store = store
+    self.local = local
     self.supply = supply
     self.surroundings = surroundings
     name = settings.layer
@@ -56,12 +58,14 @@ package final class Upstream: CacheLayer {
     }
   }
 
+  package var isSettling: Bool { supply.isAwaited }
+
   package func settling(on loop: any EventLoop) -> EventLoopFuture<Void>? {
     supply.settling(on: loop)
   }
 
   package func fetch(
-    _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
+    _ key: CacheKey, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
   ) -> EventLoopFuture<LayerAnswer> {
     guard let equipment = supply.equipment, health.admits(.reading) else {
       return loop.makeSucceededFuture(.nothing(reasonNotToAsk(key)))
@@ -74,7 +78,7 @@ package final class Upstream: CacheLayer {
     let result = answer.promise.futureResult
     result.whenComplete { _ in timer.cancel() }
     let urgency: TransferEngine.Urgency = urgency == .tool ? .lookup : .prefetch
-    EntryDownload(key, of: self, equipment: equipment, urgency: urgency, into: store, answer: answer).start()
+    EntryDownload(key, of: self, equipment: equipment, urgency: urgency, into: local, answer: answer).start()
     return result
   }
 

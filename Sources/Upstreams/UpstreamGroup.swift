@@ -57,7 +57,8 @@ package final class UpstreamGroup: Sendable {
     self.surroundings = surroundings
     members = parameters.settings.enumerated().map { number, settings in
       let upstream = Upstream(
-        settings, number: number, store: Self.store(for: settings, surroundings), supply: supply,
+        settings, number: number, store: Self.store(for: settings, surroundings), local: parameters.store,
+        supply: supply,
         surroundings: surroundings)
       guard !settings.isReadOnly else { return Member(upstream: upstream, uploads: nil) }
       let name = ShortHash.name(

@@ -52,10 +52,11 @@ final class SlowLayer: CacheLayer {
 
   func mayHold(_ key: CacheKey) -> Bool { true }
   func reasonNotToAsk(_ key: CacheKey) -> LayerOutcome { LayerOutcome(.absent) }
+  var isSettling: Bool { false }
   func settling(on loop: any EventLoop) -> EventLoopFuture<Void>? { nil }
 
   func fetch(
-    _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
+    _ key: CacheKey, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
   ) -> EventLoopFuture<LayerAnswer> {
     answer.futureResult.hop(to: loop)
   }

@@ -1,9 +1,10 @@
 import CacheStore
 import ControlProtocol
-import LayeredCache
 import NIOCore
 import Synchronization
 import TestSupport
+
+@testable import LayeredCache
 
 /// A layer that holds what it is told to, and answers when it is told to.
 final class FakeLayer: CacheLayer {
@@ -14,6 +15,8 @@ final class FakeLayer: CacheLayer {
     var expedited: [CacheKey] = []
     var held: [EventLoopPromise<Void>] = []
     var unstored: [Unstored] = []
+    /// Where it puts what is fetched.
+    var local: CacheStore?
   }
 
   private struct Unstored {
@@ -68,12 +71,14 @@ final class FakeLayer: CacheLayer {
 
   func settle() { isSettled.withLock { $0 = true } }
 
+  var isSettling: Bool { settled != nil && !isSettled.withLock { $0 } }
+
   func settling(on loop: any EventLoop) -> EventLoopFuture<Void>? {
-    isSettled.withLock { $0 } ? nil : settled?.hop(to: loop)
+    isSettling ? settled?.hop(to: loop) : nil
   }
 
   func fetch(
-    _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
+    _ key: CacheKey, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
   ) -> EventLoopFuture<LayerAnswer> {
     let gate = loop.makePromise(of: Void.self)
     state.withLock {
@@ -82,7 +87,8 @@ final class FakeLayer: CacheLayer {
       if isHolding { $0.held.append(gate) } else { gate.succeed() }
     }
     return gate.futureResult.map { [self] in
-      guard let body = state.withLock({ $0.bodies[key] }) else { return .nothing(LayerOutcome(.absent)) }
+      let (body, store) = state.withLock { ($0.bodies[key], $0.local) }
+      guard let body, let store else { return .nothing(LayerOutcome(.absent)) }
       if storesLater {
         let stored = loop.makePromise(of: Void.self)
         let unstored = Unstored {
@@ -100,6 +106,8 @@ final class FakeLayer: CacheLayer {
     }
   }
 
+  fileprivate func use(_ store: CacheStore) { state.withLock { $0.local = store } }
+
   /// Stores what was fetched.
   func store() {
     let unstored = state.withLock { state in
@@ -116,5 +124,13 @@ final class FakeLayer: CacheLayer {
       return state.held
     }
     for promise in held { promise.succeed() }
+  }
+}
+
+extension LayeredCache {
+  /// Adds a layer that puts what is fetched into this cache's store.
+  func add(_ layer: FakeLayer) {
+    layer.use(local)
+    add(layer as any CacheLayer)
   }
 }

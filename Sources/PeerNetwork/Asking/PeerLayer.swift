@@ -12,7 +12,7 @@ package final class PeerLayer: CacheLayer {
   private let index: PeerIndex
   private let directory: NIOLoopBound<PeerDirectory>
   private let own: any EventLoop
-  private let isSettling: SettlingFlag
+  private let settlingFlag: SettlingFlag
 
   init(
     store: CacheStore, index: PeerIndex, directory: NIOLoopBound<PeerDirectory>, loop: any EventLoop,
@@ -22,7 +22,7 @@ package final class PeerLayer: CacheLayer {
     self.index = index
     self.directory = directory
     own = loop
-    self.isSettling = isSettling
+    settlingFlag = isSettling
   }
 
   package func mayHold(_ key: CacheKey) -> Bool {
@@ -31,8 +31,10 @@ package final class PeerLayer: CacheLayer {
 
   package func reasonNotToAsk(_ key: CacheKey) -> LayerOutcome { index.reason }
 
+  package var isSettling: Bool { settlingFlag.isSet }
+
   package func settling(on loop: any EventLoop) -> EventLoopFuture<Void>? {
-    guard isSettling.isSet else { return nil }
+    guard isSettling else { return nil }
     let directory = directory
     return own.flatSubmit { [own] in
       directory.value.settlingFuture ?? own.makeSucceededVoidFuture()
@@ -40,16 +42,14 @@ package final class PeerLayer: CacheLayer {
   }
 
   package func fetch(
-    _ key: CacheKey, into store: CacheStore, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
+    _ key: CacheKey, urgency: FetchUrgency, within patience: TimeAmount, on loop: any EventLoop
   ) -> EventLoopFuture<LayerAnswer> {
     // The tool's connection is on the same loop more often than not.
-    if own.inEventLoop { return lookUp(key, store, urgency).hop(to: loop) }
-    return own.flatSubmit { self.lookUp(key, store, urgency) }.hop(to: loop)
+    if own.inEventLoop { return lookUp(key, urgency).hop(to: loop) }
+    return own.flatSubmit { self.lookUp(key, urgency) }.hop(to: loop)
   }
 
-  private func lookUp(
-    _ key: CacheKey, _ store: CacheStore, _ urgency: FetchUrgency
-  ) -> EventLoopFuture<LayerAnswer> {
+  private func lookUp(_ key: CacheKey, _ urgency: FetchUrgency) -> EventLoopFuture<LayerAnswer> {
     let promise = own.makePromise(of: LayerAnswer.self)
     let candidates = directory.value.candidates(for: store.fingerprint(of: key))
     let lookup = PeerLookup(

@@ -213,7 +213,7 @@ final class Asker: Sendable {
 
   /// The same, with the reason when there is none.
   func ask(_ key: CacheKey) async throws -> LayerAnswer {
-    try await layer.fetch(key, into: store, urgency: .tool, within: .seconds(1), on: loop).get()
+    try await layer.fetch(key, urgency: .tool, within: .seconds(1), on: loop).get()
   }
 
   func stop() async { try? await on { $0.end() } }

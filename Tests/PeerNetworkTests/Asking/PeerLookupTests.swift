@@ -125,7 +125,7 @@ extension RealNetwork {
         #expect(try await asker.await(1, holding: key))
         peers[0].meddler.follow { $0.contains("ahead") ? .hold : .send($0) }
         let answers = later.map {
-          asker.layer.fetch($0, into: asker.store, urgency: .prefetch, within: .seconds(1), on: asker.loop)
+          asker.layer.fetch($0, urgency: .prefetch, within: .seconds(1), on: asker.loop)
         }
         #expect(await eventually { peers[0].meddler.questions == later.count })
         let peer = try await asker.fetch(key)
@@ -147,7 +147,7 @@ extension RealNetwork {
         for (number, peer) in peers.enumerated() {
           peer.meddler.follow { $0.isEntry && late.isFirst(number) ? .hold : .send($0) }
         }
-        let answer = asker.layer.fetch(key, into: asker.store, urgency: .prefetch, within: .seconds(1), on: asker.loop)
+        let answer = asker.layer.fetch(key, urgency: .prefetch, within: .seconds(1), on: asker.loop)
         #expect(await eventually { late.holder != nil })
         asker.layer.expedite(key)
         let first = try #require(late.holder)
@@ -164,7 +164,7 @@ extension RealNetwork {
           peers[0].hold(key, [UInt8](repeating: 1, count: size))
           #expect(try await asker.await(1, holding: key))
           let fetched = try await asker.layer.fetch(
-            key, into: asker.store, urgency: .prefetch, within: .seconds(1), on: asker.loop
+            key, urgency: .prefetch, within: .seconds(1), on: asker.loop
           ).get().entry
           #expect((fetched?.stored != nil) == (size == 1))
           try await fetched?.stored?.get()

@@ -44,8 +44,7 @@ struct UpstreamBench {
   func ask(_ key: CacheKey, from number: Int = 0, within patience: TimeAmount = .seconds(60)) async throws
     -> LayerAnswer
   {
-    let answer = try await group.layers[number].fetch(key, into: local, urgency: .tool, within: patience, on: loop)
-      .get()
+    let answer = try await group.layers[number].fetch(key, urgency: .tool, within: patience, on: loop).get()
     try await answer.entry?.stored?.get()
     return answer
   }
