@@ -14,6 +14,7 @@ final class ActionCheck {
   private static let patience = TimeAmount.seconds(10)
 
   private let cache: LayeredCache
+  private let store: CacheStore
   private let account: StatisticsAccount
   private let loop: any EventLoop
   private let promise: EventLoopPromise<Bool>
@@ -22,8 +23,9 @@ final class ActionCheck {
   private var wanted: [Digest] = []
   private var underWay = 0
 
-  private init(_ cache: LayeredCache, _ account: StatisticsAccount, _ loop: any EventLoop) {
-    self.cache = cache
+  private init(_ server: ServerContext, _ account: StatisticsAccount, _ loop: any EventLoop) {
+    cache = server.cache
+    store = server.store
     self.account = account
     self.loop = loop
     promise = loop.makePromise()
@@ -32,11 +34,11 @@ final class ActionCheck {
   /// Whether the entry is the result of an action and all that it names is in the local store now. Not counted as a
   /// lookup. To be called on the loop.
   static func isWhole(
-    _ key: CacheKey, in cache: LayeredCache, for account: StatisticsAccount, on loop: any EventLoop
+    _ key: CacheKey, in server: ServerContext, for account: StatisticsAccount, on loop: any EventLoop
   ) -> EventLoopFuture<Bool> {
-    let check = NIOLoopBound(ActionCheck(cache, account, loop), eventLoop: loop)
+    let check = NIOLoopBound(ActionCheck(server, account, loop), eventLoop: loop)
     let timer = loop.scheduleTask(in: patience) { check.value.end(false) }
-    cache.bring(key, for: account, on: loop).whenComplete { _ in check.value.begin(key) }
+    server.cache.bring(key, for: account, on: loop).whenComplete { _ in check.value.begin(key) }
     let result = check.value.promise.futureResult
     result.whenComplete { _ in timer.cancel() }
     return result
@@ -44,7 +46,7 @@ final class ActionCheck {
 
   private func begin(_ key: CacheKey) {
     guard !isDone else { return }
-    guard let body = cache.body(of: key, limit: ActionResult.sizeLimit), let result = ActionResult(body) else {
+    guard let body = store.lookup(key)?.body(upTo: ActionResult.sizeLimit), let result = ActionResult(body) else {
       return end(false)
     }
     trees = result.trees.filter { $0 != BazelProtocol.emptyFile }
@@ -57,7 +59,7 @@ final class ActionCheck {
     var count = 0
     while !isDone, underWay < Self.width, let digest = wanted.popLast() {
       guard let key = BazelProtocol.key(ofFile: digest) else { return end(false) }
-      if !cache.contains(key) { bring(key) }
+      if !store.contains(key) { bring(key) }
       count += 1
       if count == Self.turn { return goOnLater() }
     }
@@ -88,7 +90,8 @@ final class ActionCheck {
   /// All that is known to be wanted is there: trees name further files.
   private func finish() {
     guard let tree = trees.popLast() else { return end(true) }
-    guard let key = BazelProtocol.key(ofFile: tree), let body = cache.body(of: key, limit: ActionResult.treeSizeLimit),
+    guard let key = BazelProtocol.key(ofFile: tree),
+      let body = store.lookup(key)?.body(upTo: ActionResult.treeSizeLimit),
       let files = ActionResult.files(ofTree: body)
     else { return end(false) }
     wanted = files

@@ -84,13 +84,13 @@ final class CRSHHandler: ChannelInboundHandler {
     switch event {
     case .get(let key): get(key, context)
     case .exists(let key):
-      write(CRSHResponse.exists(CCacheProtocol.key(key).map(server.cache.contains) ?? false), context)
+      write(CRSHResponse.exists(CCacheProtocol.key(key).map(server.store.contains) ?? false), context)
     case .remove(let key):
-      let isRemoved = CCacheProtocol.key(key).map(server.cache.remove) ?? false
+      let isRemoved = CCacheProtocol.key(key).map(server.store.remove) ?? false
       write(isRemoved ? CRSHResponse.ok : CRSHResponse.nothing, context)
     case .putStart(let key, _, _):
       // ccache always asks to overwrite; see CCacheProtocol for why a put without the flag replaces, too.
-      writer = CCacheProtocol.key(key).map { server.cache.makeWriter(key: $0, digest: OpenSSLDigest()) }
+      writer = CCacheProtocol.key(key).map { server.store.makeWriter(key: $0, digest: OpenSSLDigest()) }
       if writer != nil { server.transfers.begin() }
     case .body: break
     case .putEnd: endPut(context)
@@ -129,7 +129,6 @@ final class CRSHHandler: ChannelInboundHandler {
     let outcome = writer.commit(duration: clock.takeDuration(), mode: .replace)
     dropWriter()
     server.cache.record(outcome, of: writer.key, for: account)
-    server.collectIfNeeded()
     switch outcome {
     case .stored, .alreadyThere: write(CRSHResponse.ok, context)
     case .mismatch, .notStored: write(CRSHResponse.nothing, context)

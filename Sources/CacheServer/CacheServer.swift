@@ -53,12 +53,14 @@ package struct CacheServer: Sendable {
     EndSignals.observe { lifecycle.report(.terminated) }
     let peers = PeerSide(options: options, store: store, transfers: transfers, group: group)
     let server = ServerContext(
-      instance: options.instance, cache: LayeredCache(local: store),
+      instance: options.instance, store: store,
       compilers: CompilerCare(
         directories: CompilerDirectories(cacheDirectory: options.parameters.cacheDirectory), store: store),
       leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
-      transfers: transfers, workers: workers, peers: peers, upstreams: upstreams, scope: store.scope,
+      transfers: transfers, workers: workers, peers: peers, upstreams: upstreams,
       history: options.stateDirectory.map { BuildHistory(stateDirectory: $0) })
+
+    server.watchStore()
 
     // The launcher takes the absence of `ready` as a sign that no tool has been answered, so its socket comes first.
     try await door.open(.control, for: server)
@@ -69,7 +71,6 @@ package struct CacheServer: Sendable {
     try await door.openHTTP(for: server)
     server.removeAbandonedTemporaries()
     server.tidyCompilers()
-    if server.cache.isUncounted { server.startCollecting() }
     server.collectIfNeeded()
     let watch = Task { await door.watch(for: server) }
     await lifecycle.run()

@@ -133,12 +133,12 @@ final class CompilerCacheHandler: ChannelInboundHandler {
     let lookup: CompilerLookup
     switch question {
     case .action(let key):
-      lookup = CompilerLookup(action: key, in: server.cache, for: account, on: context.eventLoop) {
+      lookup = CompilerLookup(action: key, in: server, for: account, on: context.eventLoop) {
         [unowned self] in
         finish($0, of: key, context)
       }
     case .object(let object):
-      lookup = CompilerLookup(object: object, in: server.cache, for: account, on: context.eventLoop) {
+      lookup = CompilerLookup(object: object, in: server, for: account, on: context.eventLoop) {
         [unowned self] in
         finish($0, of: object, context)
       }
@@ -186,7 +186,6 @@ final class CompilerCacheHandler: ChannelInboundHandler {
   }
 
   private func answered(_ reply: Reply, _ context: ChannelHandlerContext) {
-    if signs != nil { server.collectIfNeeded() }
     signs?.cancel()
     signs = nil
     lookup = nil
@@ -196,8 +195,8 @@ final class CompilerCacheHandler: ChannelInboundHandler {
 
   /// The compiler had it itself. What the store does not have was not meant for it.
   private func countUse(of key: CacheKey, _ bytes: UInt64) {
-    guard account.claim(key), let entry = server.cache.find(key),
-      let action = LayeredCache.body(of: entry, limit: CompilerAction.sizeLimit).flatMap(CompilerAction.init)
+    guard account.claim(key), let entry = server.store.lookup(key),
+      let action = entry.body(upTo: CompilerAction.sizeLimit).flatMap(CompilerAction.init)
     else { return }
     let hit = StatisticsAccount.Hit(
       layer: .local, bytes: min(bytes, Self.mostBytes), duration: entry.record.duration)
@@ -205,7 +204,7 @@ final class CompilerCacheHandler: ChannelInboundHandler {
     let objects = action.separate.compactMap { CompilerCacheLink.key(ofObject: $0.digest) }
     account.journal(objects)
     // To have been looked for is to have been used.
-    for object in objects { _ = server.cache.contains(object) }
+    for object in objects { _ = server.store.contains(object) }
   }
 
   // MARK: - Puts

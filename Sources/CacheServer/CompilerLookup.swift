@@ -45,6 +45,7 @@ final class CompilerLookup {
   /// nil: an object is looked for.
   private let key: CacheKey?
   private let cache: LayeredCache
+  private let store: CacheStore
   private let account: StatisticsAccount
   private let loop: any EventLoop
   private let completion: (Outcome) -> Void
@@ -60,27 +61,28 @@ final class CompilerLookup {
   ///   - key: of an action.
   ///   - completion: called once, on the loop.
   convenience init(
-    action key: CacheKey, in cache: LayeredCache, for account: StatisticsAccount, on loop: any EventLoop,
+    action key: CacheKey, in server: ServerContext, for account: StatisticsAccount, on loop: any EventLoop,
     completion: @escaping (Outcome) -> Void
   ) {
-    self.init(key, [], cache, account, loop, completion)
+    self.init(key, [], server, account, loop, completion)
   }
 
   /// - Parameter completion: called once, on the loop.
   convenience init(
-    object: Object, in cache: LayeredCache, for account: StatisticsAccount, on loop: any EventLoop,
+    object: Object, in server: ServerContext, for account: StatisticsAccount, on loop: any EventLoop,
     completion: @escaping (Outcome) -> Void
   ) {
-    self.init(nil, [object], cache, account, loop, completion)
+    self.init(nil, [object], server, account, loop, completion)
   }
 
   private init(
-    _ key: CacheKey?, _ objects: [Object], _ cache: LayeredCache, _ account: StatisticsAccount, _ loop: any EventLoop,
+    _ key: CacheKey?, _ objects: [Object], _ server: ServerContext, _ account: StatisticsAccount, _ loop: any EventLoop,
     _ completion: @escaping (Outcome) -> Void
   ) {
     self.key = key
     self.objects = objects
-    self.cache = cache
+    cache = server.cache
+    store = server.store
     self.account = account
     self.loop = loop
     self.completion = completion
@@ -106,8 +108,8 @@ final class CompilerLookup {
 
   private func readAction(_ key: CacheKey) {
     guard !isOver else { return }
-    guard let entry = cache.find(key) else { return miss(key) }
-    guard let body = LayeredCache.body(of: entry, limit: CompilerAction.sizeLimit), let action = CompilerAction(body),
+    guard let entry = store.lookup(key) else { return miss(key) }
+    guard let body = entry.body(upTo: CompilerAction.sizeLimit), let action = CompilerAction(body),
       action.hasSoundBodies
     else { return rejectAction() }
     self.body = body
@@ -144,7 +146,7 @@ final class CompilerLookup {
   private func openNext() {
     while !isOver, files.count < objects.count {
       let object = objects[files.count]
-      guard let entry = cache.find(object.key) else { return miss(object.key) }
+      guard let entry = store.lookup(object.key) else { return miss(object.key) }
       guard object.size == nil || object.size == entry.size, CompilerObject.isObject(entry) else {
         return rejectAction()
       }
@@ -175,7 +177,7 @@ final class CompilerLookup {
   /// What is there is not the result of an action.
   private func rejectAction() {
     if let key {
-      _ = cache.remove(key)
+      _ = store.remove(key)
       account.takeAnswers(to: key)
     }
     end(.missing([LookupStep(.local, LayerOutcome(.damaged))]))
@@ -183,7 +185,7 @@ final class CompilerLookup {
 
   private func giveUp() {
     // The action's own, unless only an object of it has not come.
-    let late = objects.first { !cache.contains($0.key) }?.key ?? key
+    let late = objects.first { !store.contains($0.key) }?.key ?? key
     if let late { miss(late, isLate: true) }
   }
 

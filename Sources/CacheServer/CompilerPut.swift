@@ -70,8 +70,8 @@ final class CompilerPut {
     }
     while let object = objects.popFirst() {
       guard let key = CompilerCacheLink.key(ofObject: object.digest) else { return completion() }
-      if let entry = server.cache.find(key), entry.size == object.size { continue }
-      intake = CompilerObjectIntake(object, key, in: directory, cache: server.cache)
+      if let entry = server.store.lookup(key), entry.size == object.size { continue }
+      intake = CompilerObjectIntake(object, key, in: directory, store: server.store)
       return intake == nil ? completion() : goOnLater()
     }
     storeAction()
@@ -79,14 +79,13 @@ final class CompilerPut {
   }
 
   private func storeAction() {
-    let writer = server.cache.makeWriter(key: key, digest: OpenSSLDigest())
+    let writer = server.store.makeWriter(key: key, digest: OpenSSLDigest())
     body.withUnsafeBytes { writer.write($0) }
     let outcome = writer.commit(duration: server.misses.takeDuration(of: key), mode: .replace)
     server.cache.record(outcome, of: key, for: account)
     if case .stored = outcome {
       account.journal(action.separate.lazy.compactMap { CompilerCacheLink.key(ofObject: $0.digest) })
     }
-    server.collectIfNeeded()
   }
 }
 
@@ -103,7 +102,7 @@ private final class CompilerObjectIntake {
   private static let pieceSize = 1 << 18
 
   /// nil when the directory has no such file.
-  init?(_ object: CompilerAction.Object, _ key: CacheKey, in directory: FilePath, cache: LayeredCache) {
+  init?(_ object: CompilerAction.Object, _ key: CacheKey, in directory: FilePath, store: CacheStore) {
     // The name is made from the digest, and no link is followed on the way.
     let name = Hex.encode(object.digest.bytes)
     let fileName = String(name.dropFirst(2))
@@ -113,9 +112,8 @@ private final class CompilerObjectIntake {
     else { return nil }
     self.key = key
     digest = object.digest
-    let linked = cache.makeFileWriter(
-      key: key, digest: OpenSSLDigest(), linking: fileName, in: shard.descriptor)
-    writer = linked ?? cache.makeWriter(key: key, digest: OpenSSLDigest())
+    let linked = store.makeWriter(key: key, digest: OpenSSLDigest(), linking: fileName, in: shard.descriptor)
+    writer = linked ?? store.makeWriter(key: key, digest: OpenSSLDigest())
     source = linked == nil ? file : nil
   }
 

@@ -110,7 +110,7 @@ final class ControlHandler: ChannelInboundHandler {
     let record = message["command"].map {
       BuildRecord(
         process: process, begin: CacheStore.systemTime(), command: $0, directory: message["directory"] ?? "",
-        scope: server.scope)
+        scope: server.store.scope)
     }
     let lease = LeaseRegistry.Lease(
       id: id, process: process, linger: linger, account: account,
@@ -131,10 +131,7 @@ final class ControlHandler: ChannelInboundHandler {
   }
 
   private func prefetch(_ plan: CacheKey, for account: StatisticsAccount, on loop: any EventLoop) {
-    let server = server
-    let prefetcher = Prefetcher(cache: server.cache, plan: plan, account: account, loop: loop) {
-      server.collectIfNeeded()
-    }
+    let prefetcher = Prefetcher(cache: server.cache, plan: plan, account: account, loop: loop)
     self.prefetcher = prefetcher
     let this = NIOLoopBound(prefetcher, eventLoop: loop)
     loop.execute { this.value.start() }

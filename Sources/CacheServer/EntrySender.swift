@@ -37,7 +37,7 @@ struct EntrySender {
   func answer(
     _ key: CacheKey, for account: StatisticsAccount, head: @escaping Head
   ) -> EventLoopFuture<Result> {
-    let removals = server.cache.removals
+    let removals = server.store.removals
     let source = account.takePrefetched(key)
     if let recent = server.recent.find(key, removals: removals) {
       let size = UInt64(recent.body.readableBytes)
@@ -58,7 +58,6 @@ struct EntrySender {
     let this = NIOLoopBound((self, head), eventLoop: channel.eventLoop)
     return fetch.flatMap { fetched in
       let (sender, head) = this.value
-      if fetched != nil { sender.server.collectIfNeeded() }
       if let fetched, let body = fetched.body {
         sender.send(
           fetched, body, of: key, for: account, head: head(fetched.size, fetched.duration), removals: removals)

@@ -62,7 +62,7 @@ final class GoCacheHandler: ChannelInboundHandler {
       guard case .hello(let lease) = request else { return false }
       hasIntroducedItself = true
       account = server.leases.account(lease: lease.isEmpty ? nil : lease)
-      reply(.ready(directory: server.cache.bodyDirectory.bytes), context)
+      reply(.ready(directory: server.store.bodyDirectory.bytes), context)
       return true
     }
     switch request {
@@ -95,7 +95,6 @@ final class GoCacheHandler: ChannelInboundHandler {
     }.whenComplete { result in
       let (handler, context) = this.value
       let fetched = (try? result.get()) ?? nil
-      if fetched != nil { handler.server.collectIfNeeded() }
       if let entry = handler.server.cache.finishLookup(key, fetched: fetched, for: handler.account) {
         handler.handOut(entry, from: fetched, id, context)
       } else {
@@ -130,8 +129,10 @@ final class GoCacheHandler: ChannelInboundHandler {
   private func put(
     _ id: Int64, _ action: [UInt8], _ output: [UInt8], _ size: UInt64, _ file: String, _ context: ChannelHandlerContext
   ) {
-    let writer = GoCacheLink.key(action).flatMap {
-      server.cache.makeFileWriter(key: $0, digest: OpenSSLDigest(), adopting: size == 0 ? nil : file)
+    let writer = GoCacheLink.key(action).flatMap { key -> EntryWriter? in
+      size == 0
+        ? server.store.makeWriter(key: key, digest: OpenSSLDigest(), isInlineAllowed: false)
+        : server.store.makeWriter(key: key, digest: OpenSSLDigest(), adopting: file)
     }
     guard let writer else { return reply(.refused(id: id), context) }
     let duration = server.misses.takeDuration(of: writer.key)
@@ -160,7 +161,6 @@ final class GoCacheHandler: ChannelInboundHandler {
   private func finish(_ put: Put, _ context: ChannelHandlerContext) {
     let outcome = put.writer.commit(duration: put.duration, expecting: put.output, mode: .replace)
     server.cache.record(outcome, of: put.writer.key, for: account)
-    server.collectIfNeeded()
     if let file = put.writer.file {
       pinned.pin(file, put.output)
       reply(.stored(id: put.id, path: file.path), context)

@@ -111,8 +111,8 @@ final class HTTPHandler: ChannelInboundHandler {
         write(context.channel.allocator.buffer(staticString: HTTPAnswer.goOn), context)
       }
       server.transfers.begin()
-      state = .storing(server.cache.makeWriter(key: key, digest: OpenSSLDigest()), terms)
-    case .remove(let key): state = .answering(server.cache.remove(key) ? .ok : .notFound)
+      state = .storing(server.store.makeWriter(key: key, digest: OpenSSLDigest()), terms)
+    case .remove(let key): state = .answering(server.store.remove(key) ? .ok : .notFound)
     case .reply(let reply): state = .answering(reply)
     }
   }
@@ -155,7 +155,7 @@ final class HTTPHandler: ChannelInboundHandler {
   ) {
     pause()
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    ActionCheck.isWhole(key, in: server.cache, for: account, on: context.eventLoop).whenSuccess { isWhole in
+    ActionCheck.isWhole(key, in: server, for: account, on: context.eventLoop).whenSuccess { isWhole in
       let (handler, context) = this.value
       if isWhole { return handler.send(key, note: nil, dialect, account, context) }
       _ = handler.server.cache.finishLookup(key, fetched: nil, for: account)
@@ -184,7 +184,7 @@ final class HTTPHandler: ChannelInboundHandler {
     }
   }
 
-  private func note(_ key: CacheKey) -> [UInt8]? { server.cache.body(of: key, limit: Self.noteLimit) }
+  private func note(_ key: CacheKey) -> [UInt8]? { server.store.lookup(key)?.body(upTo: Self.noteLimit) }
 
   /// An entry that is somewhere else is fetched: who asks whether there is one wants it next.
   private func exists(
@@ -198,8 +198,8 @@ final class HTTPHandler: ChannelInboundHandler {
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     EventLoopFuture.whenAllComplete(found, on: context.eventLoop).whenComplete { _ in
       let (handler, context) = this.value
-      guard let entry = cache.facts(of: key) else { return handler.finish(.notFound, context) }
-      let body = HTTPBodyFacts(size: entry.size, duration: entry.duration, note: note.flatMap(handler.note))
+      guard let entry = handler.server.store.lookup(key) else { return handler.finish(.notFound, context) }
+      let body = HTTPBodyFacts(size: entry.size, duration: entry.record.duration, note: note.flatMap(handler.note))
       handler.write(
         HTTPAnswer.head(of: body, in: dialect, isKeptAlive: handler.isKeptAlive, allocator: context.channel.allocator),
         context)
@@ -227,7 +227,6 @@ final class HTTPHandler: ChannelInboundHandler {
     if case .stored = outcome, let note = terms.note {
       server.cache.put(note.body, under: note.key, digest: OpenSSLDigest(), for: account)
     }
-    server.collectIfNeeded()
     switch outcome {
     case .mismatch: return .mismatch
     case .alreadyThere: return terms.existing

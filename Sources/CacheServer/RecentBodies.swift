@@ -43,6 +43,13 @@ final class RecentBodies: Sendable {
     }
   }
 
+  func forget(_ key: CacheKey) {
+    generations.withLock { generations in
+      generations.young[key] = nil
+      generations.old[key] = nil
+    }
+  }
+
   /// - Parameter removals: the store's count from before the entry was looked up.
   func insert(_ key: CacheKey, body: ByteBuffer, duration: UInt32?, removals: Int64) {
     guard body.readableBytes <= Self.bodyLimit else { return }

@@ -20,6 +20,8 @@ import Upstreams
 /// What every connection of this server shares.
 final class ServerContext: Sendable {
   private let instance: ServerInstance
+  let store: CacheStore
+  /// The store, and the layers behind it.
   let cache: LayeredCache
   let leases: LeaseRegistry
   let lifecycle: ServerLifecycle
@@ -34,8 +36,6 @@ final class ServerContext: Sendable {
   let peers: PeerSide?
   /// nil: there are none.
   let upstreams: UpstreamGroup?
-  /// Of what is stored here.
-  let scope: Scope
   /// nil: nobody wants to know what builds asked for.
   private let history: BuildHistory?
   private let start = ContinuousClock.now
@@ -44,15 +44,14 @@ final class ServerContext: Sendable {
   private let launcherHeard = AsyncStream<Void>.makeStream()
 
   init(
-    instance: ServerInstance, cache: LayeredCache, compilers: CompilerCare, leases: LeaseRegistry,
-    lifecycle: ServerLifecycle,
-    transfers: ActivityCount, workers: NIOThreadPool, peers: PeerSide?, upstreams: UpstreamGroup?, scope: Scope,
-    history: BuildHistory?
+    instance: ServerInstance, store: CacheStore, compilers: CompilerCare, leases: LeaseRegistry,
+    lifecycle: ServerLifecycle, transfers: ActivityCount, workers: NIOThreadPool, peers: PeerSide?,
+    upstreams: UpstreamGroup?, history: BuildHistory?
   ) {
     self.instance = instance
-    self.scope = scope
     self.history = history
-    self.cache = cache
+    self.store = store
+    cache = LayeredCache(local: store)
     self.compilers = compilers
     self.leases = leases
     self.lifecycle = lifecycle
@@ -84,7 +83,7 @@ final class ServerContext: Sendable {
   func removeAbandonedTemporaries() {
     let builds = instance.builds
     workers.submit { _ in
-      self.cache.removeAbandonedTemporaries()
+      self.store.removeAbandonedTemporaries()
       for name in (try? FileSystem.entries(of: builds)) ?? [] {
         guard let status = try? FileSystem.status(builds.appending(name)) else { continue }
         let age = Int64(CacheStore.systemTime() / 1000) - Int64(status.st_mtim.tv_sec)
@@ -117,7 +116,6 @@ final class ServerContext: Sendable {
     transfers.begin()
     workers.submit { _ in
       self.cache.storePlan(plan, of: keys, excluding: lease.account.excluded, digest: OpenSSLDigest())
-      self.collectIfNeeded()
       self.transfers.end()
     }
   }
@@ -158,16 +156,25 @@ final class ServerContext: Sendable {
     try? history.keep(record)
   }
 
-  /// Starts an eviction in the background when the store has outgrown its limit. To be called after each write.
+  /// Keeps the store within its limit, in the background, from now on.
+  func watchStore() {
+    cache.onStore { [self] event in
+      // A tool's entry may have taken the place of one that was sent before it was stored, which replaced nothing.
+      if event.source == nil { recent.forget(event.key) }
+      collectIfNeeded()
+    }
+  }
+
+  /// Starts an eviction in the background when the store has outgrown its limit, or would not notice.
   func collectIfNeeded() {
-    if cache.needsCollection { startCollecting() }
+    if store.needsCollection || store.isUncounted { startCollecting() }
   }
 
   /// Starts an eviction in the background, which also counts anew, unless one is under way.
-  func startCollecting() {
+  private func startCollecting() {
     guard !isCollecting.exchange(true, ordering: .relaxed) else { return }
     workers.submit { _ in
-      self.cache.collect()
+      _ = try? self.store.collect()
       self.isCollecting.store(false, ordering: .relaxed)
     }
   }

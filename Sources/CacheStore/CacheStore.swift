@@ -74,6 +74,9 @@ package final class CacheStore: Sendable {
     lookupShared(key) ?? (scope == .private ? nil : adopt(key))
   }
 
+  /// Whether there is an entry. To have been asked for is to have been used.
+  package func contains(_ key: CacheKey) -> Bool { lookup(key) != nil }
+
   /// Whether there seems to be an entry: whether a file has its name. Takes two system calls at most, and does not count
   /// as a use.
   package func seemsToHold(_ key: CacheKey) -> Bool {

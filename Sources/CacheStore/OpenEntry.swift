@@ -44,6 +44,18 @@ package struct OpenEntry {
     }
   }
 
+  /// The whole body; nil when it is larger than `limit` bytes, or damaged.
+  package func body(upTo limit: Int) -> [UInt8]? {
+    guard size <= UInt64(limit) else { return nil }
+    if let inlineBody { return inlineBody }
+    var isSound = true
+    let body = [UInt8](unsafeUninitializedCapacity: Int(size)) { space, count in
+      isSound = readAll(into: UnsafeMutableRawBufferPointer(space))
+      count = isSound ? space.count : 0
+    }
+    return isSound ? body : nil
+  }
+
   /// Whether the blob's file has been found to match its checksum since it was last changed, so that it may be handed
   /// out without a look at its bytes.
   package var isVerified: Bool {

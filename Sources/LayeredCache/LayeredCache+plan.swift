@@ -8,17 +8,9 @@ extension LayeredCache {
   /// The plan that the local store has; what cannot be read is removed.
   func plan(_ key: CacheKey) -> BuildPlan? {
     guard let entry = local.lookup(key) else { return nil }
-    if entry.size <= UInt64(BuildPlan.largestSize), let plan = BuildPlan(bytes: Self.body(of: entry)) { return plan }
+    if let body = entry.body(upTo: BuildPlan.largestSize), let plan = BuildPlan(bytes: body) { return plan }
     _ = local.remove(key)
     return nil
-  }
-
-  /// Empty when it is damaged.
-  private static func body(of entry: OpenEntry) -> [UInt8] {
-    if let body = entry.inlineBody { return body }
-    return [UInt8](unsafeUninitializedCapacity: Int(entry.size)) { buffer, count in
-      count = entry.readAll(into: UnsafeMutableRawBufferPointer(buffer)) ? Int(entry.size) : 0
-    }
   }
 
   /// Keeps the keys that a build has got or stored as the plan of the next one; other machines get it as they get any
@@ -32,7 +24,7 @@ extension LayeredCache {
     _ key: CacheKey, of build: [CacheKey], excluding excluded: Set<CacheLayerName> = [], digest: any DigestComputing
   ) {
     guard hasOtherLayers, let plan = BuildPlan(of: build, after: plan(key)) else { return }
-    let writer = makeWriter(key: key, digest: digest)
+    let writer = local.makeWriter(key: key, digest: digest)
     plan.encoded.withUnsafeBytes { writer.write($0) }
     guard case .stored = writer.commit(duration: nil, mode: .replace) else { return }
     report(StoreEvent(key: key, excluded: excluded))

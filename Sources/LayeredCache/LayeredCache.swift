@@ -2,7 +2,6 @@ package import CacheStore
 import ControlProtocol
 package import NIOCore
 import Synchronization
-package import SystemPackage
 
 /// What front ends ask: the layers in their order, with every answer counted for the lease that asked.
 ///
@@ -255,21 +254,6 @@ package final class LayeredCache: Sendable {
     account.record(key, hit: Self.hit(fetched))
   }
 
-  // MARK: - The local store
-
-  /// Changes whenever what was found before may have been removed or replaced.
-  package var removals: Int64 { local.removals }
-
-  /// Whether there is an entry, without counting the question as a lookup.
-  package func contains(_ key: CacheKey) -> Bool {
-    local.lookup(key) != nil
-  }
-
-  /// Removes an entry from the local store; false when there is none.
-  package func remove(_ key: CacheKey) -> Bool {
-    local.remove(key)
-  }
-
   /// Takes back a hit that turned out to be damaged when its body was read.
   package func retract(_ entry: OpenEntry, from source: FetchedEntry?, for account: StatisticsAccount) {
     account.retractHit(
@@ -277,48 +261,11 @@ package final class LayeredCache: Sendable {
       steps: steps(entry.record.key, answers: [], for: account))
   }
 
-  package func makeWriter(key: CacheKey, digest: any DigestComputing) -> EntryWriter {
-    local.makeWriter(key: key, digest: digest)
-  }
-
-  /// Where a process of this user may write a body for ``makeWriter(key:digest:adopting:)``.
-  package var bodyDirectory: FilePath { local.bodyDirectory }
-
-  /// A writer whose body can be had as a file; `name`: of a file in ``bodyDirectory`` that is its body, nil: it is
-  /// written. nil when there is no such file.
-  package func makeFileWriter(
-    key: CacheKey, digest: any DigestComputing, adopting name: String?
-  ) -> EntryWriter? {
-    guard let name else { return local.makeWriter(key: key, digest: digest, isInlineAllowed: false) }
-    return local.makeWriter(key: key, digest: digest, adopting: name)
-  }
-
-  /// A writer whose body is a file that another process keeps; see ``CacheStore/makeWriter(key:digest:linking:in:)``.
-  package func makeFileWriter(
-    key: CacheKey, digest: any DigestComputing, linking name: String, in directory: CInt
-  ) -> EntryWriter? {
-    local.makeWriter(key: key, digest: digest, linking: name, in: directory)
-  }
-
-  /// Counts what became of a writer of this cache.
+  /// Counts what became of a writer of the local store, and tells of what it has stored.
   package func record(_ outcome: EntryWriter.Outcome, of key: CacheKey, for account: StatisticsAccount?) {
     guard case .stored(let bytes) = outcome else { return }
     account?.recordStored(key, bytes: bytes)
     report(StoreEvent(key: key, excluded: account?.excluded ?? []))
-  }
-
-  /// Whether the local store has outgrown its limit.
-  package var needsCollection: Bool { local.needsCollection }
-
-  /// Whether the local store has lost count of what it holds, so that it would not notice outgrowing its limit.
-  package var isUncounted: Bool { local.isUncounted }
-
-  /// Removes what killed writers have left in the local store. Blocks.
-  package func removeAbandonedTemporaries() { local.removeAbandonedTemporaries() }
-
-  /// Evicts from the local store until it is within its limit. Blocks; to be called off the event loops.
-  package func collect() {
-    _ = try? local.collect()
   }
 }
 

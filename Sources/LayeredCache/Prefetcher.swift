@@ -39,7 +39,6 @@ package final class Prefetcher {
   private let account: StatisticsAccount
   private let loop: any EventLoop
   private let limits: Limits
-  private let onStored: @Sendable () -> Void
   private let end: NIODeadline
   private let mostBytes: UInt64
 
@@ -61,17 +60,14 @@ package final class Prefetcher {
   /// - Parameters:
   ///   - plan: the key of the plan, by ``CacheStore/CacheKey/init(plan:)``.
   ///   - account: of the build, which begins now. Layers that it does not admit are not asked.
-  ///   - onStored: called for each entry that was put into the local store.
   package init(
-    cache: LayeredCache, plan: CacheKey, account: StatisticsAccount, loop: any EventLoop, limits: Limits = .init(),
-    onStored: @escaping @Sendable () -> Void = {}
+    cache: LayeredCache, plan: CacheKey, account: StatisticsAccount, loop: any EventLoop, limits: Limits = .init()
   ) {
     self.cache = cache
     planKey = plan
     self.account = account
     self.loop = loop
     self.limits = limits
-    self.onStored = onStored
     end = loop.now + limits.time
     mostBytes = min(limits.bytes, cache.local.maxSize / Self.storePart)
   }
@@ -178,15 +174,14 @@ package final class Prefetcher {
       return next()
     }
     bytes += fetched.size
-    guard let stored = fetched.stored else { return next(isStored: true) }
+    guard let stored = fetched.stored else { return next() }
     let this = NIOLoopBound(self, eventLoop: loop)
     // No faster than what comes can be stored.
-    stored.hop(to: loop).whenComplete { _ in this.value.next(isStored: true) }
+    stored.hop(to: loop).whenComplete { _ in this.value.next() }
   }
 
-  private func next(isStored: Bool = false) {
+  private func next() {
     underWay -= 1
-    if isStored { onStored() }
     if !isOver { fill() }
   }
 }

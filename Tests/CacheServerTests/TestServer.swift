@@ -21,14 +21,14 @@ struct TestServer {
     let transfers = ActivityCount()
     store = try CacheStore(directory: directory.appending("cache"), maxSize: 1 << 30)
     context = ServerContext(
-      instance: instance, cache: LayeredCache(local: store),
+      instance: instance, store: store,
       compilers: CompilerCare(
         directories: CompilerDirectories(cacheDirectory: directory.appending("cache")), store: store),
       leases: LeaseRegistry(processes: processes),
       lifecycle: ServerLifecycle(
         instance: instance, claim: SocketClaim(instance: instance), transfers: transfers, uploads: { 0 }
       ) { true },
-      transfers: transfers, workers: .singleton, peers: nil, upstreams: nil, scope: store.scope, history: nil)
+      transfers: transfers, workers: .singleton, peers: nil, upstreams: nil, history: nil)
   }
 }
 

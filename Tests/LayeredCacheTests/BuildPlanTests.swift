@@ -22,7 +22,7 @@ struct BuildPlanTests {
       let cache = LayeredCache(local: try CacheStore(directory: directory, maxSize: 1_000_000))
       let account = StatisticsAccount(keepsJournal: true)
       func store(_ number: Int) {
-        let writer = cache.makeWriter(key: CacheKey(test: number), digest: SHA256Digest())
+        let writer = cache.local.makeWriter(key: CacheKey(test: number), digest: SHA256Digest())
         cache.record(writer.commit(duration: nil, mode: .replace), of: CacheKey(test: number), for: account)
       }
       #expect(cache.lookup(CacheKey(test: 2), for: account) == nil)

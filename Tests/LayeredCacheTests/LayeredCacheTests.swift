@@ -1,8 +1,9 @@
 import CacheStore
 import ControlProtocol
-import LayeredCache
 import TestSupport
 import Testing
+
+@testable import LayeredCache
 
 @Suite("The layers' answers, and what is counted of them")
 struct LayeredCacheTests {
@@ -17,7 +18,7 @@ struct LayeredCacheTests {
     _ key: CacheKey, size: Int, duration: UInt32? = nil, mode: EntryWriter.Mode = .replace, _ cache: LayeredCache,
     _ account: StatisticsAccount
   ) -> EntryWriter.Outcome {
-    let writer = cache.makeWriter(key: key, digest: SHA256Digest())
+    let writer = cache.local.makeWriter(key: key, digest: SHA256Digest())
     [UInt8](repeating: 1, count: size).withUnsafeBytes { writer.write($0) }
     let outcome = writer.commit(duration: duration, mode: mode)
     cache.record(outcome, of: key, for: account)
@@ -81,12 +82,12 @@ struct LayeredCacheTests {
   @Test("asking whether there is an entry counts as nothing; a removed one is there no more")
   func containsAndRemove() throws {
     try withCache { cache, account in
-      #expect(!cache.contains(CacheKey(test: 1)))
+      #expect(!cache.local.contains(CacheKey(test: 1)))
       _ = put(CacheKey(test: 1), size: 1, cache, StatisticsAccount())
-      #expect(cache.contains(CacheKey(test: 1)))
-      #expect(cache.remove(CacheKey(test: 1)))
-      #expect(!cache.remove(CacheKey(test: 1)))
-      #expect(!cache.contains(CacheKey(test: 1)))
+      #expect(cache.local.contains(CacheKey(test: 1)))
+      #expect(cache.local.remove(CacheKey(test: 1)))
+      #expect(!cache.local.remove(CacheKey(test: 1)))
+      #expect(!cache.local.contains(CacheKey(test: 1)))
       #expect(account.current.isEmpty)
     }
   }
@@ -95,13 +96,13 @@ struct LayeredCacheTests {
   func collect() throws {
     try withCache { cache, account in
       for number in 0..<12 {
-        let writer = cache.makeWriter(key: CacheKey(test: number), digest: SHA256Digest())
+        let writer = cache.local.makeWriter(key: CacheKey(test: number), digest: SHA256Digest())
         [UInt8](repeating: UInt8(number), count: 100_000).withUnsafeBytes { writer.write($0) }
         _ = writer.commit(duration: nil, mode: .replace)
       }
-      #expect(cache.needsCollection)
-      cache.collect()
-      #expect(!cache.needsCollection)
+      #expect(cache.local.needsCollection)
+      _ = try cache.local.collect()
+      #expect(!cache.local.needsCollection)
     }
   }
 

@@ -103,7 +103,7 @@ struct LookupLogTests {
     try withCache { cache in
       let account = StatisticsAccount()
       cache.local.put(key, [1])
-      #expect(cache.remove(key))
+      #expect(cache.local.remove(key))
       try lookUp(key, cache, account)
       #expect(outcomes(account) == [.removed])
     }

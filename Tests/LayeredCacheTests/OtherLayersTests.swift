@@ -110,7 +110,8 @@ struct OtherLayersTests {
     try withCache(layer) { cache in
       let account = StatisticsAccount()
       let isThere = try cache.bring(key, for: account, on: loop).wait()
-      #expect(isThere && cache.body(of: key, limit: 3) == [1, 2, 3] && cache.body(of: key, limit: 2) == nil)
+      #expect(
+        isThere && cache.local.lookup(key)?.body(upTo: 3) == [1, 2, 3] && cache.local.lookup(key)?.body(upTo: 2) == nil)
       #expect(account.current.lookups == 0)
       for expected in [CacheLayerName.regional, .local] {
         let before = account.current.hits[expected] ?? 0
@@ -193,7 +194,7 @@ struct OtherLayersTests {
     try withCache(layer) { cache in
       let account = StatisticsAccount()
       let fetched = try cache.fetch(key, for: account, on: loop)?.wait()
-      #expect(fetched != nil && cache.remove(key))
+      #expect(fetched != nil && cache.local.remove(key))
       #expect(cache.finishLookup(key, fetched: fetched, for: account) == nil)
       #expect(account.current.misses == 1)
     }
@@ -208,7 +209,7 @@ struct OtherLayersTests {
       _ = try lookup(cache)
       #expect(keys.list.withLock { $0 } == [key])
       for _ in 0..<2 {
-        let writer = cache.makeWriter(key: CacheKey(test: 2), digest: SHA256Digest())
+        let writer = cache.local.makeWriter(key: CacheKey(test: 2), digest: SHA256Digest())
         [UInt8](repeating: 1, count: 9).withUnsafeBytes { writer.write($0) }
         cache.record(writer.commit(duration: nil, mode: .keepFirst), of: CacheKey(test: 2), for: nil)
       }

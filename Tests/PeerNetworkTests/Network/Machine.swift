@@ -85,7 +85,7 @@ final class Machine: Sendable {
 
   /// Stores what a tool has made.
   func make(_ key: CacheKey, _ body: [UInt8]) {
-    let writer = cache.makeWriter(key: key, digest: SHA256Digest())
+    let writer = store.makeWriter(key: key, digest: SHA256Digest())
     body.withUnsafeBytes { writer.write($0) }
     cache.record(writer.commit(duration: 500, mode: .keepFirst), of: key, for: nil)
   }

@@ -28,7 +28,7 @@ extension RealNetwork {
         #expect(found == body)
         #expect(statistics.hits == [.peers: 1] && statistics.bytes == [.peers: Int64(size)])
         #expect(statistics.peers == [first.identifier.description: .init(name: "first", hits: 1, bytes: Int64(size))])
-        #expect(await eventually { second.cache.contains(key) })
+        #expect(await eventually { second.store.contains(key) })
         let again = try await second.find(key)
         #expect(again.body == body && again.statistics.hits == [.local: 1], "it is here now")
         let report = try #require(await second.network.report().first)
