@@ -108,19 +108,17 @@ final class CRSHHandler: ChannelInboundHandler {
     guard let key = CCacheProtocol.key(bytes) else { return write(CRSHResponse.nothing, context) }
     isSending = true
     gate.isBusy = true
-    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     EntrySender(server: server, channel: context.channel).answer(key, for: account) { size, _ in
       context.channel.allocator.buffer(bytes: CRSHResponse.valueHead(size: size))
-    }.whenSuccess { result in
-      let (handler, context) = this.value
-      handler.isSending = false
-      handler.gate.isBusy = false
+    } completion: { [self] result in
+      isSending = false
+      gate.isBusy = false
       if result == .missing {
-        handler.clock.missed()
-        handler.write(CRSHResponse.nothing, context)
+        clock.missed()
+        write(CRSHResponse.nothing, context)
       }
       // An answer that went out at once came back here from within `process`, whose loop goes on by itself.
-      if !handler.isProcessing { handler.process(context) }
+      if !isProcessing { process(context) }
     }
   }
 

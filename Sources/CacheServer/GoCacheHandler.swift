@@ -23,6 +23,8 @@ final class GoCacheHandler: ChannelInboundHandler {
   private var account = StatisticsAccount()
   private var hasIntroducedItself = false
   private let pinned: PinnedFiles
+  /// More may be read in this turn of the event loop.
+  private var isReading = false
   /// Requests that are not answered yet.
   private var underWay = 0
 
@@ -37,6 +39,7 @@ final class GoCacheHandler: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    isReading = true
     input.append(unwrapInboundIn(data))
     while let event = input.next() {
       guard case .message(let request) = event, take(request, context) else { return context.close(promise: nil) }
@@ -45,6 +48,7 @@ final class GoCacheHandler: ChannelInboundHandler {
 
   /// Everything that was answered at once goes out at once.
   func channelReadComplete(context: ChannelHandlerContext) {
+    isReading = false
     flush(context)
   }
 
@@ -78,30 +82,15 @@ final class GoCacheHandler: ChannelInboundHandler {
 
   private func get(_ id: Int64, _ action: [UInt8], _ context: ChannelHandlerContext) {
     guard let key = GoCacheLink.key(action) else { return reply(.miss(id: id), context) }
-    let source = account.takePrefetched(key)
-    if let entry = server.cache.lookup(key, from: source, for: account) {
-      return handOut(entry, from: source, id, context)
-    }
-    guard let fetch = server.cache.fetch(key, for: account, on: context.eventLoop) else {
-      _ = server.cache.finishLookup(key, fetched: nil, for: account)
-      return miss(id, key, context)
-    }
     begin()
-    let loop = context.eventLoop
-    let this = NIOLoopBound((self, context), eventLoop: loop)
-    fetch.flatMap { fetched in
-      // A file is wanted, so the body has to be in the store first.
-      (fetched?.stored?.hop(to: loop) ?? loop.makeSucceededVoidFuture()).map { fetched }
-    }.whenComplete { result in
-      let (handler, context) = this.value
-      let fetched = (try? result.get()) ?? nil
-      if let entry = handler.server.cache.finishLookup(key, fetched: fetched, for: handler.account) {
-        handler.handOut(entry, from: fetched, id, context)
+    server.cache.find(key, asFile: true, for: account, on: context.eventLoop) { [self] found in
+      if case .entry(let entry, let source) = found {
+        handOut(entry, from: source, id, context)
       } else {
-        handler.miss(id, key, context)
+        miss(id, key, context)
       }
-      handler.flush(context)
-      handler.end()
+      flush(context)
+      end()
     }
   }
 
@@ -190,7 +179,7 @@ final class GoCacheHandler: ChannelInboundHandler {
   }
 
   private func flush(_ context: ChannelHandlerContext) {
-    guard let output else { return }
+    guard !isReading, let output else { return }
     self.output = nil
     context.writeAndFlush(wrapOutboundOut(output), promise: nil)
   }

@@ -1,3 +1,4 @@
+import ChannelSupport
 import FrontEnds
 import NIOCore
 
@@ -24,7 +25,7 @@ enum HTTPAnswer {
   static func head(
     of body: HTTPBodyFacts, in dialect: any HTTPDialect.Type, isKeptAlive: Bool, allocator: ByteBufferAllocator
   ) -> ByteBuffer {
-    let room = body.size <= EntrySender.wholeLimit ? Int(body.size) : 0
+    let room = body.size <= BodySender.wholeLimit ? Int(body.size) : 0
     var head = allocator.buffer(capacity: 128 + room)
     head.writeStaticString("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: ")
     head.writeString(String(body.size))

@@ -158,7 +158,7 @@ final class HTTPHandler: ChannelInboundHandler {
     ActionCheck.isWhole(key, in: server, for: account, on: context.eventLoop).whenSuccess { isWhole in
       let (handler, context) = this.value
       if isWhole { return handler.send(key, note: nil, dialect, account, context) }
-      _ = handler.server.cache.finishLookup(key, fetched: nil, for: account)
+      handler.server.cache.recordMiss(key, for: account)
       handler.server.misses.missed(key)
       handler.finish(.notFound, context)
     }
@@ -168,19 +168,16 @@ final class HTTPHandler: ChannelInboundHandler {
     _ key: CacheKey, note: [UInt8]?, _ dialect: any HTTPDialect.Type, _ account: StatisticsAccount,
     _ context: ChannelHandlerContext
   ) {
-    let isKeptAlive = isKeptAlive
-    let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    EntrySender(server: server, channel: context.channel).answer(key, for: account) { size, duration in
+    EntrySender(server: server, channel: context.channel).answer(key, for: account) { [self] size, duration in
       HTTPAnswer.head(
         of: HTTPBodyFacts(size: size, duration: duration, note: note), in: dialect, isKeptAlive: isKeptAlive,
         allocator: context.channel.allocator)
-    }.whenSuccess { result in
-      let (handler, context) = this.value
+    } completion: { [self] result in
       if result == .missing {
-        handler.clock.missed()
-        handler.server.misses.missed(key)
+        clock.missed()
+        server.misses.missed(key)
       }
-      handler.finish(result == .missing ? .notFound : nil, context)
+      finish(result == .missing ? .notFound : nil, context)
     }
   }
 

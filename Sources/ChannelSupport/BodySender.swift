@@ -7,6 +7,10 @@ package final class BodySender {
   /// Bytes of a piece: a bound on memory per connection, and on how long an event loop is busy with it.
   private static let pieceSize = 1 << 18
 
+  /// Bytes of a body that need not be sent in pieces: up to here one read and one check cost less than a second system
+  /// call to the socket.
+  package static let wholeLimit: UInt64 = 1 << 17
+
   private let entry: OpenEntry
   private let blob: OpenBlob
   private let channel: any Channel

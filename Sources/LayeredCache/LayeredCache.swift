@@ -1,6 +1,6 @@
 package import CacheStore
 import ControlProtocol
-package import NIOCore
+import NIOCore
 import Synchronization
 
 /// What front ends ask: the layers in their order, with every answer counted for the lease that asked.
@@ -53,31 +53,11 @@ package final class LayeredCache: Sendable {
     observers.withLock { $0.append(StoreObserver(body: body)) }
   }
 
-  /// Looks a key up in the local store for a tool. A hit is counted; a miss is not, since other layers may have it.
-  ///
-  /// - Parameter source: what it was fetched as, ahead of being asked for: ``StatisticsAccount/takePrefetched(_:)``.
-  package func lookup(
-    _ key: CacheKey, from source: FetchedEntry? = nil, for account: StatisticsAccount
-  ) -> OpenEntry? {
-    guard let entry = local.lookup(key) else { return nil }
-    account.record(key, hit: Self.hit(entry, from: source))
-    return entry
-  }
-
-  private static func hit(_ entry: OpenEntry, from source: FetchedEntry?) -> StatisticsAccount.Hit {
-    .init(
-      layer: source?.layer ?? .local, bytes: entry.size, duration: entry.record.duration, peer: source?.peer)
-  }
-
-  private static func hit(_ fetched: FetchedEntry) -> StatisticsAccount.Hit {
-    .init(layer: fetched.layer, bytes: fetched.size, duration: fetched.duration, peer: fetched.peer)
-  }
-
   // MARK: - Other layers
 
-  /// Fetches what the local store does not have; nil when it is not worth asking anybody. The answer comes on `loop`.
-  /// The lookup ends with ``finishLookup(_:fetched:for:)``, or ``finishLookup(_:with:for:)``.
-  package func fetch(
+  /// Fetches what the local store does not have; nil when it is not worth asking anybody. The answer comes on `loop`. What
+  /// the layers have answered is in the account, until the lookup is recorded.
+  func fetch(
     _ key: CacheKey, for account: StatisticsAccount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?>? {
     let layers = layers(for: account)
@@ -232,33 +212,6 @@ package final class LayeredCache: Sendable {
 
   func report(_ event: StoreEvent) {
     for observer in observers.withLock({ $0 }) { observer.body(event) }
-  }
-
-  /// Ends a lookup that the local store could not answer: counts it, and hands out what was fetched.
-  package func finishLookup(
-    _ key: CacheKey, fetched: FetchedEntry?, for account: StatisticsAccount
-  ) -> OpenEntry? {
-    let entry = fetched == nil ? nil : local.lookup(key)
-    _ = account.takePrefetched(key)
-    account.record(key, hit: entry.map { Self.hit($0, from: fetched) }) { answers in
-      var steps = self.steps(key, answers: answers, for: account)
-      if fetched != nil { steps.append(LookupStep(.local, LayerOutcome(.unstored))) }
-      return steps
-    }
-    return entry
-  }
-
-  /// Ends such a lookup with a body that was handed over: counts it.
-  package func finishLookup(_ key: CacheKey, with fetched: FetchedEntry, for account: StatisticsAccount) {
-    _ = account.takePrefetched(key)
-    account.record(key, hit: Self.hit(fetched))
-  }
-
-  /// Takes back a hit that turned out to be damaged when its body was read.
-  package func retract(_ entry: OpenEntry, from source: FetchedEntry?, for account: StatisticsAccount) {
-    account.retractHit(
-      entry.record.key, Self.hit(entry, from: source),
-      steps: steps(entry.record.key, answers: [], for: account))
   }
 
   /// Counts what became of a writer of the local store, and tells of what it has stored.

@@ -1,5 +1,7 @@
 import CacheStore
 import ControlProtocol
+import NIOCore
+import NIOEmbedded
 import Synchronization
 import TestSupport
 import Testing
@@ -25,16 +27,15 @@ struct BuildPlanTests {
         let writer = cache.local.makeWriter(key: CacheKey(test: number), digest: SHA256Digest())
         cache.record(writer.commit(duration: nil, mode: .replace), of: CacheKey(test: number), for: account)
       }
-      #expect(cache.lookup(CacheKey(test: 2), for: account) == nil)
-      #expect(cache.finishLookup(CacheKey(test: 2), fetched: nil, for: account) == nil)
+      let loop = EmbeddedEventLoop()
+      #expect(try cache.find(CacheKey(test: 2), for: account, on: loop) == nil)
       store(1)
       store(2)
-      _ = cache.lookup(CacheKey(test: 1), for: account)
-      cache.finishLookup(
-        CacheKey(test: 3), with: FetchedEntry(layer: .peers, size: 1, duration: nil), for: account)
-      cache.finishLookup(
-        CacheKey(test: 4), with: FetchedEntry(layer: .peers, size: 1, duration: nil), for: StatisticsAccount())
-      _ = cache.finishLookup(CacheKey(test: 5), fetched: nil, for: account)
+      _ = try cache.find(CacheKey(test: 1), for: account, on: loop)
+      let fetched = FetchedEntry(layer: .peers, size: 1, duration: nil, body: ByteBuffer(bytes: [1]))
+      #expect(cache.finish(CacheKey(test: 3), fetched, isBodyEnough: true, for: account) != nil)
+      #expect(cache.finish(CacheKey(test: 4), fetched, isBodyEnough: true, for: StatisticsAccount()) != nil)
+      _ = try cache.find(CacheKey(test: 5), for: account, on: loop)
       #expect(account.journaledKeys == keys([1, 2, 3]))
     }
   }

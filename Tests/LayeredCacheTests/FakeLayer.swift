@@ -1,8 +1,10 @@
 import CacheStore
 import ControlProtocol
 import NIOCore
+import NIOEmbedded
 import Synchronization
 import TestSupport
+import Testing
 
 @testable import LayeredCache
 
@@ -132,5 +134,28 @@ extension LayeredCache {
   func add(_ layer: FakeLayer) {
     layer.use(local)
     add(layer as any CacheLayer)
+  }
+}
+
+extension LayeredCache {
+  /// One whole lookup. The layers must answer at once, or on the loop.
+  func find(
+    _ key: CacheKey, asFile: Bool = false, for account: StatisticsAccount, on loop: EmbeddedEventLoop
+  ) throws -> FoundEntry? {
+    var result: FoundEntry??
+    find(key, asFile: asFile, for: account, on: loop) { result = .some($0) }
+    loop.run()
+    return try #require(result)
+  }
+}
+
+extension FoundEntry {
+  var entry: OpenEntry? { if case .entry(let entry, _) = self { entry } else { nil } }
+
+  var body: [UInt8]? {
+    switch self {
+    case .entry(let entry, _): entry.body
+    case .body(let body, _): Array(body.readableBytesView)
+    }
   }
 }

@@ -1,5 +1,6 @@
 import CacheStore
 import ControlProtocol
+import NIOEmbedded
 import TestSupport
 import Testing
 
@@ -7,6 +8,8 @@ import Testing
 
 @Suite("The layers' answers, and what is counted of them")
 struct LayeredCacheTests {
+  private let loop = EmbeddedEventLoop()
+
   private func withCache(_ body: (LayeredCache, StatisticsAccount) throws -> Void) throws {
     try withTemporaryDirectory { directory in
       let store = try CacheStore(directory: directory, maxSize: 1_000_000)
@@ -28,9 +31,8 @@ struct LayeredCacheTests {
   @Test("a miss counts as a lookup of its tool")
   func miss() throws {
     try withCache { cache, account in
-      #expect(cache.lookup(CacheKey(test: 1), for: account) == nil)
-      #expect(account.current.isEmpty, "other layers may have it")
-      #expect(cache.finishLookup(CacheKey(test: 1), fetched: nil, for: account) == nil)
+      let found = try cache.find(CacheKey(test: 1), for: account, on: loop)
+      #expect(found == nil)
       #expect(account.current.lookups == 1)
       #expect(account.current.misses == 1)
       #expect(account.current.tools == ["test": .init(lookups: 1, hits: 0)])
@@ -41,8 +43,8 @@ struct LayeredCacheTests {
   func hit() throws {
     try withCache { cache, account in
       _ = put(CacheKey(test: 1), size: 5000, duration: 700, cache, StatisticsAccount())
-      #expect(cache.lookup(CacheKey(test: 1), for: account)?.size == 5000)
-      _ = cache.lookup(CacheKey(test: 1), for: account)
+      #expect(try cache.find(CacheKey(test: 1), for: account, on: loop)?.entry?.size == 5000)
+      _ = try cache.find(CacheKey(test: 1), for: account, on: loop)
       let statistics = account.current
       #expect(statistics.lookups == 2 && statistics.misses == 0 && statistics.stored == 0)
       #expect(statistics.hits == [.local: 2])
@@ -56,7 +58,7 @@ struct LayeredCacheTests {
   func retracted() throws {
     try withCache { cache, account in
       _ = put(CacheKey(test: 1), size: 100, duration: 700, cache, StatisticsAccount())
-      let entry = try #require(cache.lookup(CacheKey(test: 1), for: account))
+      let entry = try #require(try cache.find(CacheKey(test: 1), for: account, on: loop)?.entry)
       cache.retract(entry, from: nil, for: account)
       let statistics = account.current
       #expect(statistics.lookups == 1 && statistics.misses == 1 && statistics.hitCount == 0)

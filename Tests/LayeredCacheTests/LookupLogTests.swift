@@ -21,11 +21,8 @@ struct LookupLogTests {
     }
   }
 
-  /// One whole lookup, as front ends make it.
   private func lookUp(_ key: CacheKey, _ cache: LayeredCache, _ account: StatisticsAccount) throws {
-    if cache.lookup(key, for: account) != nil { return }
-    let fetched = try cache.fetch(key, for: account, on: loop)?.wait()
-    _ = cache.finishLookup(key, fetched: fetched ?? nil, for: account)
+    _ = try cache.find(key, for: account, on: loop)
   }
 
   private func record(_ account: StatisticsAccount) -> BuildRecord {
@@ -128,7 +125,7 @@ struct LookupLogTests {
     try withCache { cache in
       let account = StatisticsAccount()
       cache.local.put(key, [1])
-      let entry = try #require(cache.lookup(key, for: account))
+      let entry = try #require(try cache.find(key, for: account, on: loop)?.entry)
       entry.reportDamage()
       cache.retract(entry, from: nil, for: account)
       #expect(outcomes(account) == [.damaged] && record(account).lookups.count == 1)
@@ -151,10 +148,14 @@ struct LookupLogTests {
     let layer = FakeLayer(.peers, isHolding: true, claims: true)
     try withCache(layer) { cache in
       let accounts = [StatisticsAccount(), StatisticsAccount(excluding: [.peers])]
-      let waiting = try #require(cache.fetch(key, for: accounts[0], on: loop))
+      var isOver = false
+      cache.find(key, for: accounts[0], on: loop) { _ in isOver = true }
+      loop.run()
+      #expect(!isOver)
       try lookUp(key, cache, accounts[1])
       layer.release()
-      _ = cache.finishLookup(key, fetched: try waiting.wait(), for: accounts[0])
+      loop.run()
+      #expect(isOver)
       #expect(outcomes(accounts[0]) == [.absent, .absent] && outcomes(accounts[1]) == [.absent, .excluded])
     }
   }

@@ -23,9 +23,7 @@ struct OtherLayersTests {
 
   /// One whole lookup; nil is a miss.
   private func lookup(_ cache: LayeredCache, _ account: StatisticsAccount = .init()) throws -> [UInt8]? {
-    if let entry = cache.lookup(key, for: account) { return entry.body }
-    let fetched = try cache.fetch(key, for: account, on: loop)?.wait()
-    return cache.finishLookup(key, fetched: fetched, for: account)?.body
+    try cache.find(key, asFile: true, for: account, on: loop)?.body
   }
 
   @Test("asks nobody when nobody may hold it")
@@ -115,8 +113,7 @@ struct OtherLayersTests {
       #expect(account.current.lookups == 0)
       for expected in [CacheLayerName.regional, .local] {
         let before = account.current.hits[expected] ?? 0
-        let source = account.takePrefetched(key)
-        #expect(cache.lookup(key, from: source, for: account) != nil)
+        #expect(try cache.find(key, for: account, on: loop) != nil)
         #expect(account.current.hits[expected] == before + 1)
       }
       #expect(account.current.prefetched.used == 0)
@@ -130,15 +127,17 @@ struct OtherLayersTests {
       let layer = FakeLayer(.peers, settled: promise.futureResult)
       try withCache(layer) { cache in
         let account = StatisticsAccount()
-        let answer = try #require(cache.fetch(key, for: account, on: loop))
+        var found: FoundEntry??
+        cache.find(key, for: account, on: loop) { found = .some($0) }
         loop.run()
         #expect(layer.questions.isEmpty)
         if holds { layer.give(key, [5]) }
         layer.settle()
         promise.succeed()
-        let fetched = try answer.wait()
-        #expect((fetched != nil) == holds && layer.questions.count == (holds ? 1 : 0))
-        #expect(cache.finishLookup(key, fetched: fetched, for: account)?.body == (holds ? [5] : nil))
+        loop.run()
+        #expect(layer.questions.count == (holds ? 1 : 0))
+        let answer = try #require(found)
+        #expect(answer?.body == (holds ? [5] : nil))
       }
     }
   }
@@ -162,9 +161,10 @@ struct OtherLayersTests {
     let layer = FakeLayer(.peers, [key: [1, 2, 3]], peer: peer)
     try withCache(layer) { cache in
       let account = StatisticsAccount()
-      let answer = try cache.fetch(key, for: account, on: loop)?.wait()
-      let fetched = try #require(answer ?? nil)
-      let entry = try #require(cache.finishLookup(key, fetched: fetched, for: account))
+      guard case .entry(let entry, let fetched) = try cache.find(key, asFile: true, for: account, on: loop) else {
+        Issue.record("there is no entry")
+        return
+      }
       var statistics = account.current
       #expect(statistics.hits == [.peers: 1] && statistics.bytes == [.peers: 3] && statistics.savedMilliseconds == 300)
       #expect(statistics.peers["ab"]?.name == "workshop")
@@ -180,8 +180,10 @@ struct OtherLayersTests {
   func handedOver() throws {
     try withCache { cache in
       let account = StatisticsAccount()
-      let fetched = FetchedEntry(layer: .peers, peer: PeerName(id: "ab", name: "x"), size: 10, duration: 20)
-      cache.finishLookup(key, with: fetched, for: account)
+      let fetched = FetchedEntry(
+        layer: .peers, peer: PeerName(id: "ab", name: "x"), size: 10, duration: 20,
+        body: ByteBuffer(repeating: 1, count: 10))
+      #expect(cache.finish(key, fetched, isBodyEnough: true, for: account)?.body?.count == 10)
       let statistics = account.current
       #expect(statistics.lookups == 1 && statistics.hits == [.peers: 1] && statistics.bytes == [.peers: 10])
       #expect(statistics.savedMilliseconds == 20 && statistics.tools["test"] == .init(lookups: 1, hits: 1))
@@ -195,7 +197,7 @@ struct OtherLayersTests {
       let account = StatisticsAccount()
       let fetched = try cache.fetch(key, for: account, on: loop)?.wait()
       #expect(fetched != nil && cache.local.remove(key))
-      #expect(cache.finishLookup(key, fetched: fetched, for: account) == nil)
+      #expect(cache.finish(key, fetched, isBodyEnough: false, for: account) == nil)
       #expect(account.current.misses == 1)
     }
   }

@@ -33,12 +33,9 @@ struct PrefetcherTests {
       return prefetcher
     }
 
-    /// A tool's lookup, as a front end makes it; nil is a miss. The layers must answer at once.
+    /// A tool's lookup; nil is a miss. The layers must answer at once.
     func lookup(_ key: CacheKey) throws -> [UInt8]? {
-      let source = account.takePrefetched(key)
-      if let entry = cache.lookup(key, from: source, for: account) { return entry.body }
-      let fetched = try cache.fetch(key, for: account, on: loop)?.wait()
-      return cache.finishLookup(key, fetched: fetched, for: account)?.body
+      try cache.find(key, asFile: true, for: account, on: loop)?.body
     }
 
     func expectHit(_ key: CacheKey) throws {
@@ -295,11 +292,12 @@ struct PrefetcherTests {
       .peers, holding(keys(2)), peer: PeerName(id: "ab", name: "desk"), isHolding: true)
     try withBuild([layer]) { build in
       _ = build.begin(following: keys(2))
-      let answer = try #require(build.cache.fetch(CacheKey(test: 1), for: build.account, on: loop))
+      var found: FoundEntry?
+      build.cache.find(CacheKey(test: 1), for: build.account, on: loop) { found = $0 }
       #expect(layer.questions == keys(2) && layer.expedited == [CacheKey(test: 1)])
       layer.release()
-      let fetched = try answer.wait()
-      #expect(build.cache.finishLookup(CacheKey(test: 1), fetched: fetched, for: build.account) != nil)
+      loop.run()
+      #expect(found != nil)
       #expect(build.account.current.hits == [.peers: 1])
       #expect(build.account.current.prefetched == .init(entries: 2, bytes: 20, used: 1))
       try build.expectHit(CacheKey(test: 1))
@@ -333,7 +331,8 @@ struct PrefetcherTests {
       #expect(build.account.current.hits == [.peers: 1, .local: 1] && build.account.current.peers["ab"]?.hits == 1)
       #expect(build.account.current.prefetched == .init(entries: 3, bytes: 30, used: 1))
       let other = StatisticsAccount()
-      #expect(build.cache.lookup(CacheKey(test: 1), for: other) != nil && other.current.hits == [.local: 1])
+      #expect(try build.cache.find(CacheKey(test: 1), for: other, on: loop) != nil)
+      #expect(other.current.hits == [.local: 1])
       #expect(layer.questions.count == 3)
     }
   }
@@ -344,12 +343,8 @@ struct PrefetcherTests {
     try withBuild([layer]) { build in
       _ = build.begin(following: keys(1))
       #expect(build.store.body(CacheKey(test: 0)) == nil)
-      _ = build.account.takePrefetched(CacheKey(test: 0))
-      let answer = try #require(build.cache.fetch(CacheKey(test: 0), for: build.account, on: loop))
-      let answered = try answer.wait()
-      let fetched = try #require(answered)
-      build.cache.finishLookup(CacheKey(test: 0), with: fetched, for: build.account)
-      #expect(layer.questions.count == 1 && fetched.body?.readableBytes == 10)
+      let found = try build.cache.find(CacheKey(test: 0), for: build.account, on: loop)
+      #expect(layer.questions.count == 1 && found?.body?.count == 10)
       #expect(build.account.current.hits == [.peers: 1] && build.account.current.prefetched.used == 1)
       layer.store()
       try build.expectHit(CacheKey(test: 0))

@@ -92,14 +92,18 @@ final class Machine: Sendable {
 
   /// Looks a key up as a front end does; nil is a miss.
   func lookup(_ key: CacheKey, _ account: StatisticsAccount = StatisticsAccount()) async throws -> [UInt8]? {
-    if let entry = cache.lookup(key, for: account) { return entry.body }
     let loop = MultiThreadedEventLoopGroup.singleton.next()
-    let fetched = try await cache.fetch(key, for: account, on: loop)?.get()
-    if let fetched, let body = fetched.body {
-      cache.finishLookup(key, with: fetched, for: account)
-      return Array(body.readableBytesView)
+    let answer = loop.makePromise(of: [UInt8]?.self)
+    loop.execute {
+      self.cache.find(key, for: account, on: loop) { found in
+        switch found {
+        case nil: answer.succeed(nil)
+        case .entry(let entry, _): answer.succeed(entry.body)
+        case .body(let body, _): answer.succeed(Array(body.readableBytesView))
+        }
+      }
     }
-    return cache.finishLookup(key, fetched: fetched, for: account)?.body
+    return try await answer.futureResult.get()
   }
 
   /// Looks a key up until it is found: on a busy machine an answer may come too late to be waited for.
