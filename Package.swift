@@ -78,7 +78,8 @@ let package = Package(
     .target(
       name: "LayeredCache",
       dependencies: [
-        "BuildRecords", "CacheStore", "ControlProtocol", system, .product(name: "NIOCore", package: "swift-nio"),
+        "BuildRecords", "CacheStore", "ChannelSupport", "ControlProtocol", "SystemSupport", system,
+        .product(name: "NIOCore", package: "swift-nio"),
       ],
       swiftSettings: strict),
     .target(

@@ -1,3 +1,4 @@
+import ChannelSupport
 import ControlProtocol
 import NIOCore
 import Synchronization
@@ -38,13 +39,7 @@ final class Companions: Sendable {
   func dismiss(lease: String?, on loop: any EventLoop) -> EventLoopFuture<Void> {
     let dismissed = dismiss(lease: lease)
     guard !dismissed.isEmpty else { return loop.makeSucceededVoidFuture() }
-    let promise = loop.makePromise(of: Void.self)
-    let timer = loop.scheduleTask(in: Self.patience) { promise.succeed() }
-    EventLoopFuture.whenAllComplete(dismissed.map(\.closeFuture), on: loop).whenComplete { _ in
-      // Once the timer has fired it cannot be cancelled, and has kept the promise.
-      timer.futureResult.whenFailure { _ in promise.succeed() }
-      timer.cancel()
-    }
-    return promise.futureResult
+    let gone = EventLoopFuture.whenAllComplete(dismissed.map(\.closeFuture), on: loop).map { _ in }
+    return gone.or((), at: loop.now + Self.patience, on: loop)
   }
 }

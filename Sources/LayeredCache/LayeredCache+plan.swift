@@ -54,7 +54,7 @@ extension LayeredCache {
   func prefetch(_ key: CacheKey, for account: StatisticsAccount, on loop: any EventLoop) -> Prefetch {
     let layers = layers(for: account).filter { $0.mayHold(key) }
     guard !layers.isEmpty else { return .unknown }
-    guard !local.seemsToHold(key), !isFetching(key, from: layers) else { return .unneeded }
+    guard !local.seemsToHold(key), !flights.isFetching(key, from: layers) else { return .unneeded }
     return .asked(
       fetch(key, from: layers[...], urgency: .prefetch, on: loop) { account.recordPrefetched(key, $0) })
   }
@@ -72,7 +72,7 @@ extension LayeredCache {
     onArrival: @escaping @Sendable (FetchedEntry) -> Void
   ) -> EventLoopFuture<FetchedEntry?> {
     guard let layer = layers.first else { return loop.makeSucceededFuture(nil) }
-    return fetchOnce(
+    return flights.fetch(
       key, from: layer, urgency: urgency, within: Self.aheadPatience, on: loop, onArrival: onArrival
     ).flatMap { answer in
       if let fetched = answer.entry { return loop.makeSucceededFuture(fetched) }

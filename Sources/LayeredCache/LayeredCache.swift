@@ -11,34 +11,12 @@ import Synchronization
 package final class LayeredCache: Sendable {
   let local: CacheStore
   private let remote = Mutex<[any CacheLayer]>([])
-  /// Keys that are being fetched: who asks for one of them waits for the same answer.
-  private let flights = Mutex<[Flight: Answer]>([:])
-
-  /// A request to one layer.
-  private struct Flight: Hashable {
-    let key: CacheKey
-    let layer: LayerIdentifier
-  }
-
-  /// What will be answered to it.
-  private struct Answer {
-    let future: EventLoopFuture<LayerAnswer>
-    /// The most urgent of all who wait.
-    var urgency: FetchUrgency
-    /// Why it was asked for at first.
-    let origin: FetchUrgency
-  }
-
-  /// Tells other machines of what has been stored here.
-  private let observers = Mutex<[StoreObserver]>([])
-
-  /// A closure by itself would be wrapped in one more thunk each time it is taken out of the mutex.
-  private struct StoreObserver: Sendable {
-    let body: @Sendable (StoreEvent) -> Void
-  }
+  private let observers = StoreObservers()
+  let flights: SingleFlight
 
   package init(local: CacheStore) {
     self.local = local
+    flights = SingleFlight(observers: observers)
   }
 
   /// Adds a layer at its place: behind those that are nearer or as near.
@@ -50,7 +28,7 @@ package final class LayeredCache: Sendable {
 
   /// Calls `body` for each entry that is stored from now on.
   package func onStore(_ body: @escaping @Sendable (StoreEvent) -> Void) {
-    observers.withLock { $0.append(StoreObserver(body: body)) }
+    observers.add(body)
   }
 
   // MARK: - Other layers
@@ -126,7 +104,7 @@ package final class LayeredCache: Sendable {
       return goOn(behind: answer)
     }
     @Sendable func ask(settling: Int64) -> EventLoopFuture<FetchedEntry?> {
-      fetchOnce(key, from: layer, within: account.patience(for: layer.identifier), on: loop)
+      flights.fetch(key, from: layer, within: account.patience(for: layer.identifier), on: loop)
         .flatMap { end($0, settling: settling) }
     }
     guard isSettling, let settled = layer.settling(on: loop) else { return ask(settling: 0) }
@@ -141,78 +119,7 @@ package final class LayeredCache: Sendable {
     (NIODeadline.now() - begin).nanoseconds / 1_000_000
   }
 
-  /// Whether a key is being fetched.
-  func isFetching(_ key: CacheKey, from layers: [any CacheLayer]) -> Bool {
-    flights.withLock { flights in layers.contains { flights[Flight(key: key, layer: $0.identifier)] != nil } }
-  }
-
-  /// One request for a key, however many tools ask for it at the same time.
-  ///
-  /// - Parameters:
-  ///   - patience: how long the build may still wait for the beginning of an answer.
-  ///   - onArrival: called with what this request gave, before anybody else gets it; not when another request was under
-  ///     way.
-  func fetchOnce(
-    _ key: CacheKey, from layer: any CacheLayer, urgency: FetchUrgency = .tool, within patience: TimeAmount,
-    on loop: any EventLoop, onArrival: (@Sendable (FetchedEntry) -> Void)? = nil
-  ) -> EventLoopFuture<LayerAnswer> {
-    let promise = loop.makePromise(of: LayerAnswer.self)
-    let flight = Flight(key: key, layer: layer.identifier)
-    let running = flights.withLock { flights in
-      guard let running = flights[flight] else {
-        flights[flight] = Answer(future: promise.futureResult, urgency: urgency, origin: urgency)
-        return nil as Answer?
-      }
-      if urgency == .tool { flights[flight]?.urgency = .tool }
-      return running
-    }
-    if let running {
-      promise.succeed(.nothing(LayerOutcome(.late)))
-      guard urgency == .tool, running.origin == .prefetch else { return running.future.hop(to: loop) }
-      if running.urgency == .prefetch { layer.expedite(key) }
-      return Self.first(of: running.future, within: patience, on: loop)
-    }
-    layer.fetch(key, urgency: urgency, within: patience, on: loop).whenComplete { result in
-      let answer = (try? result.get()) ?? .nothing(LayerOutcome(.failed))
-      let fetched = answer.entry
-      if let fetched { onArrival?(fetched) }
-      // Until it can be found in the store, who asks for it gets this answer, and nobody is told of it.
-      let stored = fetched?.stored ?? loop.makeSucceededVoidFuture()
-      stored.whenComplete { _ in
-        self.end(flight)
-        if let fetched { self.report(StoreEvent(key: key, source: fetched.layer)) }
-      }
-      promise.succeed(answer)
-    }
-    return promise.futureResult
-  }
-
-  /// What was asked for without a tool that waits has no bound that fits one.
-  private static func first(
-    of answer: EventLoopFuture<LayerAnswer>, within patience: TimeAmount, on loop: any EventLoop
-  ) -> EventLoopFuture<LayerAnswer> {
-    let promise = loop.makePromise(of: LayerAnswer.self)
-    let isGiven = NIOLoopBoundBox(false, eventLoop: loop)
-    @Sendable func give(_ answer: LayerAnswer) {
-      guard !isGiven.value else { return }
-      isGiven.value = true
-      promise.succeed(answer)
-    }
-    let timer = loop.scheduleTask(in: patience) { give(.nothing(LayerOutcome(.late))) }
-    answer.hop(to: loop).whenComplete { result in
-      timer.cancel()
-      give((try? result.get()) ?? .nothing(LayerOutcome(.failed)))
-    }
-    return promise.futureResult
-  }
-
-  private func end(_ flight: Flight) {
-    _ = flights.withLock { $0.removeValue(forKey: flight) }
-  }
-
-  func report(_ event: StoreEvent) {
-    for observer in observers.withLock({ $0 }) { observer.body(event) }
-  }
+  func report(_ event: StoreEvent) { observers.report(event) }
 
   /// Counts what became of a writer of the local store, and tells of what it has stored.
   package func record(_ outcome: EntryWriter.Outcome, of key: CacheKey, for account: StatisticsAccount?) {
