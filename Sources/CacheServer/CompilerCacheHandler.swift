@@ -178,7 +178,7 @@ final class CompilerCacheHandler: ChannelInboundHandler {
   ) {
     guard case .found(let found) = outcome, let file = found.files.first else { return answered(.miss, context) }
     pin(found)
-    answered(.objectFile(path: file.path), context)
+    answered(.object(path: file.path), context)
   }
 
   private func pin(_ found: CompilerLookup.Found) {

@@ -162,19 +162,11 @@ static object *fetch(cas *self, reference *reference) {
   answer answer;
   if (!server_get_object(&self->server, reference->digest, &answer)) return NULL;
   object *result = NULL;
-  if (answer.kind == answer_object && answer.size > 1) {
-    if (answer.bytes[0] == 1) {
-      // There is one more byte than `size`, of the kind.
-      char *path = (char *)answer.bytes + 1;
-      path[answer.size - 1] = 0;
-      result = object_take_in_file(self, reference, path);
-    } else {
-      uint8_t *bytes = malloc(answer.size - 1);
-      if (bytes != NULL) {
-        memcpy(bytes, answer.bytes + 1, answer.size - 1);
-        result = object_take_in(self, reference, (content){bytes, answer.size - 1, false}, -1);
-      }
-    }
+  if (answer.kind == answer_object) {
+    // There is one more byte than `size`, of the kind.
+    char *path = (char *)answer.bytes;
+    path[answer.size] = 0;
+    result = object_take_in_file(self, reference, path);
   }
   free(answer.bytes);
   return result;

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { protocol_version = 1 };
+enum { protocol_version = 2 };
 enum message_kind { message_hello = 1, message_get = 2, message_put = 3, message_object = 4, message_used = 5 };
 
 // Milliseconds. A server that lives says so at once, and then every second while it asks others; a busy machine must not
@@ -22,8 +22,8 @@ enum message_kind { message_hello = 1, message_get = 2, message_put = 3, message
 enum { silence_patience = 4000, answer_patience = 30000 };
 // Seconds that all processes leave a server alone after it was silent.
 enum { silence_length = 30 };
-// Bytes of an answer: an action with the small objects in it, or an object.
-enum { longest_answer = 1 << 26 };
+// Bytes of an answer: half a megabyte are the largest action and the paths of 64 objects.
+enum { longest_answer = 1 << 20 };
 
 static int64_t now(void) {
   struct timespec time;

@@ -11,8 +11,7 @@ import SystemSupport
 ///     2 get     action (32)                                                  -> 2 hit     see below
 ///                                                                            or 3 miss
 ///     3 put     action (32), body of a ``CompilerAction``: the rest          -> nothing
-///     4 object  digest (32)                                                  -> 4 object  0 (1), body: the rest
-///                                                                            or 4 object  1 (1), path: the rest
+///     4 object  digest (32)                                                  -> 4 object  path: the rest
 ///                                                                            or 3 miss
 ///     5 used    action (32), bytes (8)                                       -> nothing
 ///                                                                               5 working, before an answer that takes long
@@ -21,10 +20,11 @@ import SystemSupport
 /// order, the length of a path (2) and the path of a file.
 package enum CompilerCacheLink {
   /// Of this protocol. Both ends are of one installation; another one is not spoken to.
-  package static let version: UInt8 = 1
+  package static let version: UInt8 = 2
 
-  /// Bytes that may follow a frame's length.
-  package static let longestFrame = 64 << 20
+  /// Bytes that may follow a frame's length. The longest is a hit: half a megabyte, with the largest action and the paths
+  /// of 64 objects.
+  package static let longestFrame = 1 << 20
 
   /// Bytes of an action's identifier and of a digest.
   static let identifierLength = 32
@@ -45,8 +45,7 @@ package enum CompilerCacheLink {
     case ready
     case hit(body: [UInt8], paths: [[UInt8]])
     case miss
-    case object(body: [UInt8])
-    case objectFile(path: [UInt8])
+    case object(path: [UInt8])
     case working
   }
 
@@ -71,7 +70,6 @@ extension LinkFrame {
 }
 
 extension CompilerCacheLink.Request: LinkMessage {
-  package typealias Length = UInt32
   package static var longestFrame: Int { CompilerCacheLink.longestFrame }
 
   /// - Precondition: the lease is shorter than 256 bytes, and the frame not too long.
@@ -114,7 +112,6 @@ extension CompilerCacheLink.Request: LinkMessage {
 }
 
 extension CompilerCacheLink.Reply: LinkMessage {
-  package typealias Length = UInt32
   package static var longestFrame: Int { CompilerCacheLink.longestFrame }
 
   /// - Precondition: paths are shorter than 64 KiB, and the frame is not too long.
@@ -129,8 +126,7 @@ extension CompilerCacheLink.Reply: LinkMessage {
       }
       return Self.encode(2, LinkFrame.number(UInt32(body.count)), body, files)
     case .miss: return Self.encode(3)
-    case .object(let body): return Self.encode(4, [0], body)
-    case .objectFile(let path): return Self.encode(4, [1], path)
+    case .object(let path): return Self.encode(4, path)
     case .working: return Self.encode(5)
     }
   }
@@ -149,12 +145,7 @@ extension CompilerCacheLink.Reply: LinkMessage {
       }
       self = .hit(body: body, paths: paths)
     case 3: self = .miss
-    case 4:
-      switch frame.number(UInt8.self) {
-      case 0: self = .object(body: frame.rest())
-      case 1: self = .objectFile(path: frame.rest())
-      default: return nil
-      }
+    case 4: self = .object(path: frame.rest())
     case 5: self = .working
     default: return nil
     }

@@ -2,7 +2,7 @@ package import CacheStore
 
 /// What `fabrik cacheprog` and the server say to each other on `go.sock`.
 ///
-/// Each message is a frame: the length of what follows (2 bytes), its kind (1 byte), and its fields; integers are little
+/// Each message is a frame: the length of what follows (4 bytes), its kind (1 byte), and its fields; integers are little
 /// endian. Any number of requests are under way, and are answered in any order. Bodies do not travel: the helper writes
 /// one into a file in the server's directory for temporary files and names it, and the server gives out paths of files.
 ///
@@ -14,7 +14,10 @@ package import CacheStore
 ///     4 ping                                                 -> 6 pong
 package enum GoCacheLink {
   /// Of this protocol. Both ends are of one installation; an older server is not spoken to.
-  package static let version: UInt8 = 1
+  package static let version: UInt8 = 2
+
+  /// Bytes that may follow a frame's length: a path, and then some.
+  package static let longestFrame = 1 << 16
 
   package enum Request: Equatable, Sendable {
     /// The first message. `lease`: of the build, empty when it is not known.
@@ -51,8 +54,7 @@ extension LinkFrame {
 }
 
 extension GoCacheLink.Request: LinkMessage {
-  package typealias Length = UInt16
-  package static var longestFrame: Int { Int(Length.max) }
+  package static var longestFrame: Int { GoCacheLink.longestFrame }
 
   package var encoded: [UInt8] {
     switch self {
@@ -85,8 +87,7 @@ extension GoCacheLink.Request: LinkMessage {
 }
 
 extension GoCacheLink.Reply: LinkMessage {
-  package typealias Length = UInt16
-  package static var longestFrame: Int { Int(Length.max) }
+  package static var longestFrame: Int { GoCacheLink.longestFrame }
 
   package var encoded: [UInt8] {
     switch self {

@@ -2,11 +2,8 @@ import SystemSupport
 
 /// A message between the server and a program of the same installation, over a Unix socket.
 ///
-/// It is a frame: the length of what follows, its kind (1 byte), and its fields; integers are little endian.
+/// It is a frame: the length of what follows (4 bytes), its kind (1 byte), and its fields; integers are little endian.
 package protocol LinkMessage: Equatable, Sendable {
-  /// The type of a frame's length.
-  associatedtype Length: FixedWidthInteger & UnsignedInteger
-
   /// Bytes that may follow a frame's length.
   static var longestFrame: Int { get }
 
@@ -22,8 +19,8 @@ extension LinkMessage {
   static func encode(_ kind: UInt8, _ fields: [UInt8]...) -> [UInt8] {
     let length = fields.reduce(1) { $0 + $1.count }
     var frame: [UInt8] = []
-    frame.reserveCapacity(MemoryLayout<Length>.size + length)
-    frame += LinkFrame.number(Length(length))
+    frame.reserveCapacity(LinkFrame.headLength + length)
+    frame += LinkFrame.number(UInt32(length))
     frame.append(kind)
     for field in fields { frame += field }
     return frame
@@ -32,6 +29,9 @@ extension LinkMessage {
 
 /// The kind and the fields of a message that has arrived.
 package struct LinkFrame {
+  /// Bytes of the length before it.
+  fileprivate static let headLength = 4
+
   let kind: UInt8
   fileprivate var fields: ArraySlice<UInt8>
 
@@ -76,9 +76,9 @@ package struct LinkMessageParser<Message: LinkMessage>: Sendable {
   /// Looks at the bytes that have not been consumed yet. Returns how many to consume, and what they mean; nil when more
   /// bytes are needed first. To be called until it returns nil.
   package mutating func next(_ bytes: UnsafeRawBufferPointer) -> (consumed: Int, event: Event)? {
-    let head = MemoryLayout<Message.Length>.size
+    let head = LinkFrame.headLength
     guard !isOver, bytes.count >= head else { return nil }
-    let length = Int(Message.Length(littleEndian: bytes.loadUnaligned(as: Message.Length.self)))
+    let length = Int(UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)))
     guard length <= Message.longestFrame else { return end(bytes) }
     guard bytes.count >= head + length else { return nil }
     guard var frame = LinkFrame(UnsafeRawBufferPointer(rebasing: bytes[head..<head + length])),

@@ -40,7 +40,7 @@ class FakeServer:
         self.changed = threading.Condition()
         self.hellos, self.gets, self.wanted, self.used, self.actions, self.puts = [], [], [], [], {}, []
         self.connections, self.threads = [], []
-        self.on_hello = lambda fields: frame(READY, b"\1")
+        self.on_hello = lambda fields: frame(READY, b"\2")
         self.on_get = self.answer_get
         self.on_object = self.answer_object
         self.listener = None
@@ -160,4 +160,4 @@ class FakeServer:
 
     def answer_object(self, digest):
         path = self.file(digest)
-        return frame(FOUND, b"\1" + os.fsencode(path)) if os.path.exists(path) else frame(MISS)
+        return frame(FOUND, os.fsencode(path)) if os.path.exists(path) else frame(MISS)

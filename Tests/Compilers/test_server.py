@@ -47,9 +47,9 @@ class ServerCase(PluginCase):
 class HonestServerTests(ServerCase):
     def test_it_is_told_who_asks(self):
         self.client(lease="a lease").get(b"key")
-        self.assertEqual(self.fake.hellos, [b"\1\7a lease" + os.fsencode(self.top / "work")])
+        self.assertEqual(self.fake.hellos, [b"\2\7a lease" + os.fsencode(self.top / "work")])
         self.client().get(b"key")
-        self.assertEqual(self.fake.hellos[1], b"\1\0" + os.fsencode(self.top / "work"))
+        self.assertEqual(self.fake.hellos[1], b"\2\0" + os.fsencode(self.top / "work"))
 
     def test_what_one_has_put_others_get(self):
         value = self.publish()
@@ -114,14 +114,12 @@ class HonestServerTests(ServerCase):
         body = object_body(b"x" * 50_000)
         digest = digest_of(body)
         self.fake.keep(digest, body)
-        by_path, by_content = self.client("path"), self.client("content")
-        self.assertEqual(by_path.load(digest).data, b"x" * 50_000)
-        self.fake.on_object = lambda asked: frame(FOUND, b"\0" + body) if asked == digest else frame(MISS)
-        self.assertEqual(by_content.load(digest).data, b"x" * 50_000)
-        self.assertTrue(by_content.contains(digest, globally=True))
-        self.assertIsNone(by_content.load(bytes(32)))
-        self.assertFalse(by_content.contains(bytes(range(32))))
-        self.assertEqual(self.fake.wanted, [digest, digest, bytes(32)])
+        reader = self.client("reader")
+        self.assertEqual(reader.load(digest).data, b"x" * 50_000)
+        self.assertTrue(reader.contains(digest, globally=True))
+        self.assertIsNone(reader.load(bytes(32)))
+        self.assertFalse(reader.contains(bytes(range(32))))
+        self.assertEqual(self.fake.wanted, [digest, bytes(32)])
 
     def test_it_may_take_its_time_while_it_says_so(self):
         value = self.publish()
@@ -313,10 +311,10 @@ class LyingServerTests(ServerCase):
     def test_of_lengths(self):
         good = hit(self.action, self.fake.paths(self.action))
         for lie in (struct.pack("<IB", 0, HIT), struct.pack("<IB", 2**32 - 1, HIT),
-                    struct.pack("<IB", (1 << 26) + 1, HIT), frame(HIT), frame(HIT, b"\1\0\0"), frame(HIT, struct.pack("<I", 2**32 - 1)),
+                    struct.pack("<IB", (1 << 20) + 1, HIT), frame(HIT), frame(HIT, b"\1\0\0"), frame(HIT, struct.pack("<I", 2**32 - 1)),
                     frame(HIT, struct.pack("<I", len(self.action) + 10_000) + self.action),
                     frame(HIT, struct.pack("<I", len(self.action)) + self.action + b"\xff\xff/"), frame(READY, b"\1"),
-                    frame(FOUND, b"\0" + self.bodies[0]), frame(0), frame(255, b"x" * 100)):
+                    frame(FOUND, self.bodies[0]), frame(0), frame(255, b"x" * 100)):
             with self.subTest(lie=lie[:40]):
                 def close_after(_, lie=lie):
                     self.fake.connections[-1].sendall(lie)
@@ -336,17 +334,22 @@ class LyingServerTests(ServerCase):
         digest = digest_of(body)
         wrong = self.top / "wrong"
         wrong.write_bytes(object_body(b"y" * 1000))
-        lies = [b"", b"\0", b"\1", b"\2", b"\0" + body[:-1], b"\0" + body + b"\0", b"\1" + os.fsencode(wrong), b"\1/",
-                b"\1\0", b"\1" + b"/" * 70_000, b"\0" + bytes(1000)]
+        cut, long, right = self.top / "cut", self.top / "long", self.top / "right"
+        cut.write_bytes(body[:-1])
+        long.write_bytes(body + b"\0")
+        right.write_bytes(body)
+        lies = [b"", b"\0", b"/", b"/" * 70_000, bytes(1000), body, b"\1" + os.fsencode(right), os.fsencode(right) + b"x",
+                *(os.fsencode(path) for path in (wrong, cut, long))]
         for lie in lies:
             with self.subTest(lie=lie[:40]):
                 self.fake.on_object = lambda _, lie=lie: frame(FOUND, lie)
                 self.assertIsNone(self.reader().load(digest))
-        self.fake.on_object = lambda _: frame(FOUND, b"\0" + body)
+        self.fake.on_object = lambda _: frame(FOUND, os.fsencode(right))
         self.assertEqual(self.reader().load(digest).data, b"x" * 1000)
         # One that is none, under its own digest.
         for lie in (b"no object", b"FCAS" + bytes(12), b"FCAS" + bytes(12) + b"\1", body[:4] + b"\1" + body[5:]):
-            self.fake.on_object = lambda _, lie=lie: frame(FOUND, b"\0" + lie)
+            wrong.write_bytes(lie)
+            self.fake.on_object = lambda _: frame(FOUND, os.fsencode(wrong))
             reader = self.reader()
             self.assertIsNone(reader.load(digest_of(lie)))
             self.assertFalse(reader.contains(digest_of(lie)))
@@ -360,7 +363,7 @@ class LyingServerTests(ServerCase):
         self.assertEqual(reader.get(b"key"), self.value)
 
     def test_a_greeting_that_is_none_is_not_trusted(self):
-        for greeting in (b"", frame(READY), frame(READY, b"\2"), frame(READY, b"\1\1"), frame(MISS), frame(WORKING),
+        for greeting in (b"", frame(READY), frame(READY, b"\1"), frame(READY, b"\2\2"), frame(MISS), frame(WORKING),
                          hit(self.action, self.fake.paths(self.action)), struct.pack("<IB", 2**31, READY)):
             def greet(_, greeting=greeting):
                 self.fake.connections[-1].sendall(greeting)
@@ -373,8 +376,9 @@ class LyingServerTests(ServerCase):
     def test_frames_that_were_changed_at_random(self):
         generator = random.Random(20)
         good = hit(self.action, self.fake.paths(self.action))
-        alone = frame(FOUND, b"\0" + self.bodies[1])
         digest = digest_of(self.bodies[1])
+        self.fake.keep(digest, self.bodies[1])
+        alone = frame(FOUND, os.fsencode(self.fake.file(digest)))
         results = {None: 0, self.value: 0}
 
         def changed(original):

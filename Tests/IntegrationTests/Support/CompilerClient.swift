@@ -23,8 +23,8 @@ final class CompilerClient {
     self.directory = directory
     sandbox = server.sandbox
     connection = try Connection(path: server.compilerSocket)
-    try send(1, [1, UInt8(lease.utf8.count)] + Array(lease.utf8) + Array(directory.path.utf8))
-    #expect(try receive() == [1, 1])
+    try send(1, [2, UInt8(lease.utf8.count)] + Array(lease.utf8) + Array(directory.path.utf8))
+    #expect(try receive() == [1, 2])
   }
 
   func send(_ kind: UInt8, _ fields: [UInt8]) throws {
@@ -57,7 +57,7 @@ final class CompilerClient {
         }
         return .hit(action: Array(frame[5..<end]), paths: paths)
       case 3 where frame.count == 1: return .miss
-      case 4 where frame[1] == 1: return .object(path: String(decoding: frame.dropFirst(2), as: UTF8.self))
+      case 4: return .object(path: String(decoding: frame.dropFirst(), as: UTF8.self))
       case 5 where frame.count == 1: signs += 1
       default: throw Unexpected("an answer that begins with \(frame.prefix(16))")
       }
