@@ -1,55 +1,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "action_body.h"
 #include "cas_internal.h"
-
-enum { action_head = 16, action_item = sha256_length + 8 };
-enum { action_version = 1 };
-// Bytes of the body of an object that lies within the actions it belongs to.
-enum { small_object = 4096 };
-// An action that leads to more is for this machine only.
-enum { most_objects = 64, largest_graph = 1 << 30 };
-
-static const uint8_t action_magic[4] = {'F', 'A', 'C', 'T'};
-
-// An action's body, taken apart.
-typedef struct {
-  const uint8_t *bytes;
-  size_t size, count;
-  // Of all objects.
-  uint64_t total;
-  // Of the small ones in the body.
-  size_t small_start;
-} action;
-
-static const uint8_t *item(const action *self, size_t index) { return self->bytes + action_head + index * action_item; }
-
-static uint64_t item_size(const action *self, size_t index) { return number(item(self, index) + sha256_length, 8); }
-
-static bool action_parse(const uint8_t *bytes, size_t size, action *result) {
-  if (size < action_head || memcmp(bytes, action_magic, sizeof action_magic) != 0) return false;
-  uint64_t count = number(bytes + 8, 4);
-  if (number(bytes + 4, 4) != action_version || number(bytes + 12, 4) != 0) return false;
-  if (count < 1 || count > most_objects || size < action_head + count * action_item) return false;
-  *result = (action){bytes, size, count, 0, action_head + count * action_item};
-  size_t small = 0;
-  for (size_t i = 0; i < count; i++) {
-    uint64_t body = item_size(result, i);
-    if (body > largest_graph) return false;
-    result->total += body;
-    if (body <= small_object) small += body;
-  }
-  return result->total <= largest_graph && small == size - result->small_start;
-}
 
 // Makes the objects of an action known. False: one is damaged, or not there; `paths`: of the separate ones, from the
 // server; NULL: they lie in the working directory.
 static bool take_objects(cas *self, const action *action, const uint8_t *paths, size_t paths_size) {
   size_t small = action->small_start;
   for (size_t i = 0; i < action->count; i++) {
-    reference *reference = cas_reference(self, item(action, i));
+    reference *reference = cas_reference(self, action_digest(action, i));
     if (reference == NULL) return false;
-    size_t size = item_size(action, i);
+    size_t size = action_size(action, i);
     if (size <= small_object) {
       const uint8_t *bytes = action->bytes + small;
       small += size;
@@ -59,9 +21,7 @@ static bool take_objects(cas *self, const action *action, const uint8_t *paths, 
       if (copy == NULL) return false;
       memcpy(copy, bytes, size);
       const content body = {copy, size, false};
-      object *taken = paths != NULL ? object_take_in(self, reference, body, -1)
-                                    : object_take_in_memory(self, reference, body);
-      if (taken == NULL) return false;
+      if (object_take_in(self, reference, body, paths != NULL, -1) == NULL) return false;
       continue;
     }
     char path[4096];
@@ -87,7 +47,7 @@ static bool take_objects(cas *self, const action *action, const uint8_t *paths, 
 static bool is_closed(cas *self, const action *action) {
   reference *known[most_objects];
   for (size_t i = 0; i < action->count; i++) {
-    known[i] = cas_reference(self, item(action, i));
+    known[i] = cas_reference(self, action_digest(action, i));
     if (known[i] == NULL) return false;
   }
   for (size_t i = 0; i < action->count; i++) {
@@ -109,7 +69,7 @@ static reference *get_here(cas *self, const uint8_t key[sha256_length]) {
     reference *value = NULL;
     uint64_t total = 0;
     if (action_parse(body.bytes, body.size, &action) && take_objects(self, &action, NULL, 0)) {
-      value = cas_reference(self, item(&action, 0));
+      value = cas_reference(self, action_digest(&action, 0));
       total = action.total;
     }
     content_free(&body);
@@ -148,7 +108,7 @@ reference *cas_get_action(cas *self, const uint8_t *compiler_key, size_t size) {
     action action;
     if (length <= answer.size - 4 && action_parse(answer.bytes + 4, length, &action) &&
         take_objects(self, &action, answer.bytes + 4 + length, answer.size - 4 - length) && is_closed(self, &action)) {
-      value = cas_reference(self, item(&action, 0));
+      value = cas_reference(self, action_digest(&action, 0));
       const content body = {answer.bytes + 4, length, false};
       directory_write(&self->directory, kind_action, key, &body, 1, true);
     }
@@ -176,31 +136,6 @@ static size_t collect(cas *self, reference *value, reference *found[most_objects
   return count;
 }
 
-// The body of an action with these objects; NULL: no memory.
-static uint8_t *action_body(reference *const *objects, size_t count, size_t *size) {
-  size_t small = 0;
-  for (size_t i = 0; i < count; i++) {
-    size_t body = atomic_load(&objects[i]->object)->body.size;
-    if (body <= small_object) small += body;
-  }
-  *size = action_head + count * action_item + small;
-  uint8_t *bytes = calloc(1, *size);
-  if (bytes == NULL) return NULL;
-  memcpy(bytes, action_magic, sizeof action_magic);
-  put_number(bytes + 4, action_version, 4);
-  put_number(bytes + 8, count, 4);
-  uint8_t *next = bytes + action_head, *data = next + count * action_item;
-  for (size_t i = 0; i < count; i++, next += action_item) {
-    const content *body = &atomic_load(&objects[i]->object)->body;
-    memcpy(next, objects[i]->digest, sha256_length);
-    put_number(next + sha256_length, body->size, 8);
-    if (body->size > small_object) continue;
-    memcpy(data, body->bytes, body->size);
-    data += body->size;
-  }
-  return bytes;
-}
-
 static bool keep_in_memory(cas *self, const uint8_t key[sha256_length], reference *value) {
   kept_action *kept = malloc(sizeof *kept);
   if (kept == NULL) return false;
@@ -225,7 +160,7 @@ bool cas_put_action(cas *self, const uint8_t *compiler_key, size_t size, referen
     count = 1;
   }
   size_t body_size;
-  uint8_t *body = action_body(objects, count, &body_size);
+  uint8_t *body = action_encode(objects, count, &body_size);
   if (body == NULL) return false;
   const content parts[] = {{body, body_size, false}};
   bool is_kept = directory_write(&self->directory, kind_action, key, parts, 1, true) || keep_in_memory(self, key, value);

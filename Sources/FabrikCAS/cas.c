@@ -39,15 +39,13 @@ void cas_close(cas *self) {
   free(self);
 }
 
-static const char digits[] = "0123456789abcdef";
-
 bool cas_parse_digest(const char *printed, uint8_t digest[sha256_length]) {
   size_t prefix = sizeof CAS_DIGEST_PREFIX - 1;
   if (strncmp(printed, CAS_DIGEST_PREFIX, prefix) != 0 || strlen(printed) != prefix + 2 * sha256_length) return false;
   for (size_t i = 0; i < 2 * sha256_length; i++) {
-    const char *digit = strchr(digits, printed[prefix + i]);
+    const char *digit = strchr(hex_digits, printed[prefix + i]);
     if (digit == NULL) return false;
-    uint8_t value = (uint8_t)(digit - digits);
+    uint8_t value = (uint8_t)(digit - hex_digits);
     digest[i / 2] = (uint8_t)(i % 2 == 0 ? value << 4 : digest[i / 2] | value);
   }
   return true;
@@ -58,11 +56,6 @@ char *cas_print_digest(const uint8_t digest[sha256_length]) {
   char *text = malloc(prefix + 2 * sha256_length + 1);
   if (text == NULL) return NULL;
   memcpy(text, CAS_DIGEST_PREFIX, prefix);
-  char *next = text + prefix;
-  for (size_t i = 0; i < sha256_length; i++) {
-    *next++ = digits[digest[i] >> 4];
-    *next++ = digits[digest[i] & 15];
-  }
-  *next = 0;
+  *put_hex(text + prefix, digest, sha256_length) = 0;
   return text;
 }

@@ -1,5 +1,6 @@
 // What the parts of the CAS share: its state, and objects that are on this machine.
 #pragma once
+#include "bytes.h"
 #include "cas.h"
 
 enum { bucket_count = 1 << 14 };
@@ -27,26 +28,13 @@ struct cas {
   kept_action *kept_actions;
 };
 
-static inline void put_number(uint8_t *bytes, uint64_t number, int count) {
-  for (int i = 0; i < count; i++) bytes[i] = (uint8_t)(number >> 8 * i);
-}
-
-static inline uint64_t number(const uint8_t *bytes, int count) {
-  uint64_t result = 0;
-  for (int i = count - 1; i >= 0; i--) result = result << 8 | bytes[i];
-  return result;
-}
-
 // An object that is in memory or in the working directory; NULL: it is in neither.
 object *object_load_here(cas *, reference *);
-// Takes in a body that is not in the working directory, which is its from then on; NULL: it is not what its digest says,
-// and is freed.
-object *object_take_in_memory(cas *, reference *, content body);
-// Takes in a body that came from the server: it is checked, and kept in the working directory, where other compilers that
-// are told of it look for it. The body is its from then on; NULL: it is not what its digest says, and is freed.
+// Takes in a body, which is its from then on: it is checked. NULL: it is not what its digest says, and is freed.
 //
-// `file`: where the bytes are mapped from; -1: they are in memory.
-object *object_take_in(cas *, reference *, content body, int file);
+// `keeping`: whether it came from the server, and is to be kept in the working directory, where other compilers that are
+// told of it look for it; `file`: where the bytes are mapped from, -1: they are in memory.
+object *object_take_in(cas *, reference *, content body, bool keeping, int file);
 // Takes in a body that the server has in a file.
 object *object_take_in_file(cas *, reference *, const char *path);
 

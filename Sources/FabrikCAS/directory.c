@@ -13,10 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bytes.h"
+
 // Below this, a copy costs less than a mapping, of which a process may have some 65,000.
 enum { mapping_threshold = 1 << 15 };
 // Seconds by which a file's time of last use may be wrong.
 enum { use_granularity = 600 };
+// The directory of a name may have to be made, and be gone again; and not every file system knows links.
+enum { publish_attempts = 3, link_attempts = 2 };
 
 struct spill {
   // NULL: not made yet, or of no use.
@@ -27,14 +31,9 @@ struct spill {
 enum { name_length = 2 * sha256_length + 2 };
 
 static void file_name(const uint8_t digest[sha256_length], char name[name_length]) {
-  static const char digits[] = "0123456789abcdef";
-  char *next = name;
-  for (int i = 0; i < sha256_length; i++) {
-    *next++ = digits[digest[i] >> 4];
-    *next++ = digits[digest[i] & 15];
-    if (i == 0) *next++ = '/';
-  }
-  *next = 0;
+  char *next = put_hex(name, digest, 1);
+  *next++ = '/';
+  *put_hex(next, digest + 1, sha256_length - 1) = 0;
 }
 
 static int open_directory(int parent, const char *name) {
@@ -231,7 +230,7 @@ static bool make_shard(int parent, const char name[name_length]) {
 static bool publish(directory *self, file_kind kind, const char *temporary, const char name[name_length],
                     bool replacing) {
   int parent = directory_of(self, kind);
-  for (int attempt = 0; attempt < 3; attempt++) {
+  for (int attempt = 0; attempt < publish_attempts; attempt++) {
     // What is there is the same, and may be in use: its time of last use is worth more than a second copy.
     int result = replacing ? renameat(self->temporary, temporary, parent, name)
                            : linkat(self->temporary, temporary, parent, name, 0);
@@ -272,7 +271,7 @@ bool directory_link(directory *self, file_kind kind, const uint8_t digest[sha256
   char name[name_length], source[32];
   file_name(digest, name);
   snprintf(source, sizeof source, "/proc/self/fd/%d", file);
-  for (int attempt = 0; attempt < 2; attempt++) {
+  for (int attempt = 0; attempt < link_attempts; attempt++) {
     if (linkat(AT_FDCWD, source, parent, name, AT_SYMLINK_FOLLOW) == 0 || errno == EEXIST) return true;
     if (errno != ENOENT || !make_shard(parent, name)) return false;
   }

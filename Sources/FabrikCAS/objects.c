@@ -111,26 +111,23 @@ done:
   return result;
 }
 
-object *object_take_in_memory(cas *self, reference *reference, content body) {
-  if (has_digest(body.bytes, body.size, reference->digest)) return set_object(reference, make_object(self, body));
-  content_free(&body);
-  return NULL;
+static void keep(cas *self, reference *reference, const content *body, int file) {
+  directory *directory = &self->directory;
+  // It is asked first, for it removes a file that is not whole.
+  if (directory_has(directory, kind_object, reference->digest, body->size) ||
+      (file >= 0 && directory_link(directory, kind_object, reference->digest, file)) ||
+      directory_write(directory, kind_object, reference->digest, body, 1, false)) {
+    atomic_store(&reference->is_stored, true);
+  }
 }
 
-object *object_take_in(cas *self, reference *reference, content body, int file) {
+object *object_take_in(cas *self, reference *reference, content body, bool keeping, int file) {
   if (!has_digest(body.bytes, body.size, reference->digest)) {
     content_free(&body);
     return NULL;
   }
   object *made = make_object(self, body);
-  if (made == NULL) return NULL;
-  directory *directory = &self->directory;
-  // It is asked first, for it removes a file that is not whole.
-  if (directory_has(directory, kind_object, reference->digest, body.size) ||
-      (file >= 0 && directory_link(directory, kind_object, reference->digest, file)) ||
-      directory_write(directory, kind_object, reference->digest, &body, 1, false)) {
-    atomic_store(&reference->is_stored, true);
-  }
+  if (made != NULL && keeping) keep(self, reference, &made->body, file);
   return set_object(reference, made);
 }
 
@@ -142,7 +139,7 @@ object *object_take_in_file(cas *self, reference *reference, const char *path) {
   object *result = NULL;
   if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 &&
       content_read(file, (size_t)status.st_size, &body)) {
-    result = object_take_in(self, reference, body, file);
+    result = object_take_in(self, reference, body, true, file);
   }
   close(file);
   return result;

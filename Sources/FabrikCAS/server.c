@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bytes.h"
+
 enum { protocol_version = 2 };
 enum message_kind { message_hello = 1, message_get = 2, message_put = 3, message_object = 4, message_used = 5 };
 
@@ -22,6 +24,8 @@ enum message_kind { message_hello = 1, message_get = 2, message_put = 3, message
 enum { silence_patience = 4000, answer_patience = 30000 };
 // Seconds that all processes leave a server alone after it was silent.
 enum { silence_length = 30 };
+// Microseconds until a queue that was full is tried again.
+enum { queue_pause = 1000 };
 // Bytes of an answer: half a megabyte are the largest action and the paths of 64 objects.
 enum { longest_answer = 1 << 20 };
 
@@ -84,7 +88,9 @@ typedef enum { done, ended, silent } outcome;
 static outcome send_frame(int connection, uint8_t kind, const struct iovec *fields, size_t count) {
   size_t size = 1;
   for (size_t i = 0; i < count; i++) size += fields[i].iov_len;
-  uint8_t head[5] = {(uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16), (uint8_t)(size >> 24), kind};
+  uint8_t head[5];
+  put_number(head, size, 4);
+  head[4] = kind;
   struct iovec parts[5] = {{head, sizeof head}};
   if (count > 4) return ended;
   if (count > 0) memcpy(parts + 1, fields, count * sizeof *fields);
@@ -126,7 +132,7 @@ static outcome receive_frame(int connection, answer *result, int64_t deadline) {
   uint8_t head[5];
   outcome state = receive(connection, head, sizeof head, deadline);
   if (state != done) return state;
-  size_t size = head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 | (size_t)head[3] << 24;
+  size_t size = number(head, 4);
   if (size < 1 || size > longest_answer) return ended;
   *result = (answer){head[4], malloc(size), size - 1};
   if (result->bytes == NULL) return ended;
@@ -159,7 +165,7 @@ static int connect_anew(server *self) {
   int64_t deadline = now() + silence_patience;
   while ((result = connect(connection, (struct sockaddr *)&address, sizeof address)) != 0 && errno == EAGAIN) {
     if (now() > deadline) break;
-    usleep(1000);
+    usleep(queue_pause);
   }
   uint8_t head[2] = {protocol_version, (uint8_t)strlen(self->lease)};
   const struct iovec fields[] = {
@@ -271,7 +277,7 @@ void server_put_action(server *self, const uint8_t key[sha256_length], const uin
 
 void server_used_action(server *self, const uint8_t key[sha256_length], uint64_t bytes) {
   uint8_t count[8];
-  for (int i = 0; i < 8; i++) count[i] = (uint8_t)(bytes >> 8 * i);
+  put_number(count, bytes, sizeof count);
   const struct iovec fields[] = {field(key, sha256_length), field(count, sizeof count)};
   exchange(self, message_used, fields, 2, NULL);
 }

@@ -4,7 +4,8 @@ package import CacheStore
 ///
 /// Body, little endian: magic `FACT`; version (4); number of objects (4), 1 to 64; 0 (4); for each, its digest (32) and
 /// the size of its body (8); then, one after the other, the bodies of those that are small. The first object is the
-/// value. The others are entries of their own. May come from anybody: what is malformed is nil.
+/// value. The others are entries of their own. May come from anybody: what is malformed is nil. The plugin writes it:
+/// Sources/FabrikCAS/action_body.h has the same limits.
 package struct CompilerAction: Sendable, Equatable {
   package struct Object: Sendable, Equatable {
     package let digest: Digest
