@@ -17,13 +17,7 @@ package enum CCacheProtocol: HTTPDialect {
 
   package static func meaning(of request: HTTPCacheRequest) -> HTTPCacheRequest.Meaning {
     guard let key = key(path: request.path) else { return .nothing(for: request.method) }
-    switch request.method {
-    case "GET": return .get(key)
-    case "HEAD": return .exists(key)
-    case "PUT": return .put(key, HTTPPutTerms(mode: .replace, timing: .connection))
-    case "DELETE": return .remove(key)
-    default: return .reply(.notAllowed)
-    }
+    return request.meaning(of: key, isRemovable: true, put: HTTPPutTerms(mode: .replace, timing: .connection))
   }
 
   /// The key of a path in the layout `bazel`: `/ac/` and 64 hexadecimal digits, which are the key's 40 followed by its

@@ -20,23 +20,15 @@ package enum BazelProtocol: HTTPDialect {
   package static func meaning(of request: HTTPCacheRequest) -> HTTPCacheRequest.Meaning {
     let path = request.path
     if path.hasPrefix("/ac/"), let key = HTTPKeys.hex(path.dropFirst(4), bytes: 32, namespace: actionNamespace) {
-      switch request.method {
-      case "GET": return .getWhole(key)
-      // Nobody asks for a result without wanting what it names.
-      case "HEAD": return .exists(key)
-      case "PUT": return .put(key, HTTPPutTerms(mode: .replace, timing: .key))
-      default: return .nothing(for: request.method)
-      }
+      // For HEAD it is enough that it is there: nobody asks for a result without wanting what it names.
+      if request.method == "GET" { return .getWhole(key) }
+      return request.meaning(of: key, put: HTTPPutTerms(mode: .replace, timing: .key))
     }
     guard path.hasPrefix("/cas/"), let key = HTTPKeys.hex(path.dropFirst(5), bytes: 32, namespace: fileNamespace)
     else { return .nothing(for: request.method) }
-    let isEmptyFile = key.contentDigest == emptyFile
-    switch request.method {
-    case "GET": return isEmptyFile ? .reply(.ok) : .get(key)
-    case "HEAD": return isEmptyFile ? .reply(.ok) : .exists(key)
-    case "PUT": return .put(key, HTTPPutTerms(mode: .keepFirst, timing: .none, expected: key.contentDigest))
-    default: return .nothing(for: request.method)
-    }
+    if key.contentDigest == emptyFile, ["GET", "HEAD"].contains(request.method) { return .reply(.ok) }
+    return request.meaning(
+      of: key, put: HTTPPutTerms(mode: .keepFirst, timing: .none, expected: key.contentDigest))
   }
 
   /// The key under which a file is stored.

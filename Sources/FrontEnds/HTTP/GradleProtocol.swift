@@ -19,11 +19,6 @@ package enum GradleProtocol: HTTPDialect {
     guard lengths.contains(name.count / 2), let bytes = Hex.decode(Array(name)),
       let key = CacheKey(namespace: namespace, bytes: bytes)
     else { return request.method == "PUT" ? .reply(.ok) : .nothing(for: request.method) }
-    switch request.method {
-    case "GET": return .get(key)
-    case "HEAD": return .exists(key)
-    case "PUT": return .put(key, HTTPPutTerms(mode: .replace, timing: .key))
-    default: return .nothing(for: request.method)
-    }
+    return request.meaning(of: key, put: HTTPPutTerms(mode: .replace, timing: .key))
   }
 }

@@ -27,11 +27,11 @@ package enum HTTPDialects {
   ]
 
   /// The dialect of a request's target, and what of the target it has to look at.
-  package static func find(_ target: String) -> (dialect: any HTTPDialect.Type, path: Substring)? {
+  package static func find(_ target: String) -> (dialect: any HTTPDialect.Type, target: Substring)? {
     let bytes = target.utf8
     for dialect in all where bytes.starts(with: dialect.root.utf8) {
-      let path = bytes.dropFirst(dialect.root.utf8.count)
-      if path.first == UInt8(ascii: "/") { return (dialect, Substring(path)) }
+      let rest = bytes.dropFirst(dialect.root.utf8.count)
+      if rest.first == UInt8(ascii: "/") { return (dialect, Substring(rest)) }
     }
     return nil
   }
@@ -71,6 +71,26 @@ package struct HTTPCacheRequest {
     /// What is said to a request that is none of the dialect's: a miss to whoever wants to read.
     package static func nothing(for method: String) -> Self {
       .reply(method == "GET" || method == "HEAD" ? .notFound : .notAllowed)
+    }
+  }
+}
+
+extension HTTPCacheRequest {
+  /// What most tools mean by GET, HEAD and PUT of an entry.
+  ///
+  /// - Parameters:
+  ///   - note: a small entry beside it.
+  ///   - isRemovable: whether the tool may remove it by DELETE.
+  ///   - terms: of a put.
+  func meaning(
+    of key: CacheKey, note: CacheKey? = nil, isRemovable: Bool = false, put terms: @autoclosure () -> HTTPPutTerms
+  ) -> Meaning {
+    switch method {
+    case "GET": .get(key, note: note)
+    case "HEAD": .exists(key, note: note)
+    case "PUT": .put(key, terms())
+    case "DELETE" where isRemovable: .remove(key)
+    default: .nothing(for: method)
     }
   }
 }
@@ -171,11 +191,12 @@ package struct HTTPReply: Sendable, Equatable {
     }
   }
 
-  /// The whole answer as it goes over the wire. An answer to HEAD has no body, but says how long it would be.
+  /// The whole answer as it goes over the wire.
   ///
-  /// - Parameter length: what to say of the body's length; nil: the body's.
+  /// - Parameter isBodyless: whether it is one to HEAD, which has no body, but says how long it would be.
   package func text(isKeptAlive: Bool, isBodyless: Bool = false) -> String {
-    "HTTP/1.1 \(status) \(reason)\r\n\(headers)Content-Length: \(body.utf8.count)\r\n\(isKeptAlive ? "" : "Connection: close\r\n")\r\n"
+    let end = isKeptAlive ? "\r\n" : "Connection: close\r\n\r\n"
+    return "HTTP/1.1 \(status) \(reason)\r\n\(headers)Content-Length: \(body.utf8.count)\r\n\(end)"
       + (isBodyless ? "" : body)
   }
 }

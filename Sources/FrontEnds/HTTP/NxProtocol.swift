@@ -16,11 +16,6 @@ package enum NxProtocol: HTTPDialect {
     guard request.path.hasPrefix(records),
       let key = HTTPKeys.word(request.path.dropFirst(records.count), namespace: namespace)
     else { return .nothing(for: request.method) }
-    switch request.method {
-    case "GET": return .get(key)
-    case "HEAD": return .exists(key)
-    case "PUT": return .put(key, HTTPPutTerms(mode: .keepFirst, timing: .key, existing: .conflict))
-    default: return .nothing(for: request.method)
-    }
+    return request.meaning(of: key, put: HTTPPutTerms(mode: .keepFirst, timing: .key, existing: .conflict))
   }
 }

@@ -26,13 +26,7 @@ package enum SccacheProtocol: HTTPDialect {
       }
     }
     guard let key = key(request.path) else { return .nothing(for: request.method) }
-    switch request.method {
-    case "GET": return .get(key)
-    case "HEAD": return .exists(key)
-    case "PUT": return .put(key, HTTPPutTerms(mode: .replace, timing: .key))
-    case "DELETE": return .remove(key)
-    default: return .nothing(for: request.method)
-    }
+    return request.meaning(of: key, isRemovable: true, put: HTTPPutTerms(mode: .replace, timing: .key))
   }
 
   /// `/a/b/c/abc…`, the last with 64 digits; nil for anything else.

@@ -29,19 +29,17 @@ package enum TurborepoProtocol: HTTPDialect {
     guard rest.first == "/", let key = HTTPKeys.word(rest.dropFirst(), namespace: namespace),
       let tagKey = HTTPKeys.word(rest.dropFirst(), namespace: tagNamespace)
     else { return .nothing(for: request.method) }
-    switch request.method {
-    case "GET": return .get(key, note: tagKey)
-    case "HEAD": return .exists(key, note: tagKey)
-    case "PUT":
-      let duration = request.header("x-artifact-duration").flatMap { UInt32($0) }
-      var terms = HTTPPutTerms(mode: .replace, timing: duration.map { .stated($0) } ?? .key)
-      // Without one, what was there before must not be taken for this artifact's.
-      let tag = request.header("x-artifact-tag") ?? ""
-      let isTag = tag.utf8.count <= longestTag && tag.utf8.allSatisfy(isTagByte)
-      terms.note = .init(key: tagKey, body: isTag ? Array(tag.utf8) : [])
-      return .put(key, terms)
-    default: return .nothing(for: request.method)
-    }
+    return request.meaning(of: key, note: tagKey, put: terms(of: request, tagKey))
+  }
+
+  private static func terms(of put: HTTPCacheRequest, _ tagKey: CacheKey) -> HTTPPutTerms {
+    let duration = put.header("x-artifact-duration").flatMap { UInt32($0) }
+    // Without one, what was there before must not be taken for this artifact's.
+    let tag = put.header("x-artifact-tag") ?? ""
+    let isTag = tag.utf8.count <= longestTag && tag.utf8.allSatisfy(isTagByte)
+    return HTTPPutTerms(
+      mode: .replace, timing: duration.map { .stated($0) } ?? .key,
+      note: .init(key: tagKey, body: isTag ? Array(tag.utf8) : []))
   }
 
   package static func headers(of body: HTTPBodyFacts) -> String {

@@ -13,11 +13,6 @@ package enum VcpkgProtocol: HTTPDialect {
     guard let key = HTTPKeys.hex(request.path.dropFirst(), bytes: 32, namespace: namespace) else {
       return .nothing(for: request.method)
     }
-    switch request.method {
-    case "GET": return .get(key)
-    case "HEAD": return .exists(key)
-    case "PUT": return .put(key, HTTPPutTerms(mode: .keepFirst, timing: .key))
-    default: return .nothing(for: request.method)
-    }
+    return request.meaning(of: key, put: HTTPPutTerms(mode: .keepFirst, timing: .key))
   }
 }
