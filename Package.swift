@@ -110,9 +110,8 @@ let package = Package(
     .target(
       name: "CacheServer",
       dependencies: [
-        "BuildRecords", "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "CSpawn", "DesktopBus",
-        "FrontEnds",
-        "LayeredCache", "PeerNetwork", "PeerRecords", "SystemSupport", "Upstreams", system,
+        "BuildRecords", "CacheStore", "ChannelSupport", "ControlProtocol", "Cryptography", "CSpawn", "FrontEnds",
+        "LayeredCache", "PeerNetwork", "SystemSupport", "Upstreams", system,
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),

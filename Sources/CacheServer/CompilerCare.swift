@@ -37,7 +37,7 @@ final class CompilerCare: Sendable {
   private static let putInterval = TimeAmount.milliseconds(5)
 
   init(directories: CompilerDirectories, store: CacheStore) {
-    files = CompilerFiles(root: directories.root, current: directories.current)
+    files = CompilerFiles(directories)
     limit = min(Self.largestLimit, store.maxSize / Self.largestPart)
   }
 

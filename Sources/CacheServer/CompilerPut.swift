@@ -1,4 +1,5 @@
 import CacheStore
+import ControlProtocol
 import Cryptography
 import FrontEnds
 import LayeredCache
@@ -106,7 +107,7 @@ private final class CompilerObjectIntake {
     // The name is made from the digest, and no link is followed on the way.
     let name = Hex.encode(object.digest.bytes)
     let fileName = String(name.dropFirst(2))
-    guard let objects = OpenFile(directory: directory.appending("objects")),
+    guard let objects = OpenFile(directory: directory.appending(CompilerDirectories.objects)),
       let shard = OpenFile(directory: String(name.prefix(2)), in: objects),
       let file = OpenFile(fileName, in: shard), file.isObject(ofSize: object.size)
     else { return nil }

@@ -1,11 +1,9 @@
 import CacheStore
 import ChannelSupport
 import ControlProtocol
-import DesktopBus
 import LayeredCache
 import NIOPosix
 import PeerNetwork
-import PeerRecords
 import Synchronization
 import SystemPackage
 
@@ -25,9 +23,7 @@ final class PeerSide: Sendable {
     guard let settings = options.peerSettings, let dataDirectory = options.dataDirectory else { return nil }
     self.settings = settings
     self.dataDirectory = dataDirectory
-    asker = ConsentAsker(
-      records: PeerNetwork.records(in: dataDirectory),
-      notifications: DesktopNotifications(busAddress: options.sessionBus))
+    asker = ConsentAsker(dataDirectory: dataDirectory, busAddress: options.sessionBus)
     self.store = store
     self.transfers = transfers
     self.group = group

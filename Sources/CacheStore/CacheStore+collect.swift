@@ -88,7 +88,7 @@ extension CacheStore {
     forEachFile { _, status, tree in
       if tree == .entries { entries += 1 }
       if pinned.contains(UInt64(status.st_ino)) { return }
-      ages.add(Self.diskSize(status.st_size), age: now - min(now, milliseconds(status.st_atim)))
+      ages.add(FileSystem.diskSize(status.st_size), age: now - min(now, milliseconds(status.st_atim)))
     }
     return (ages, entries)
   }
@@ -101,7 +101,7 @@ extension CacheStore {
     forEachFile { path, status, tree in
       let bucket = AgeHistogram.bucket(age: now - min(now, milliseconds(status.st_atim)))
       guard bucket >= cutoff, !pinned.contains(UInt64(status.st_ino)) else { return }
-      let size = Self.diskSize(status.st_size)
+      let size = FileSystem.diskSize(status.st_size)
       if bucket == cutoff {
         guard allowance > 0 else { return }
         allowance -= min(allowance, size)

@@ -220,7 +220,7 @@ package final class CacheStore: Sendable {
   func removeFile(_ path: UnsafePointer<CChar>, of tree: StoreLayout.Tree, _ cause: RemovalCause) -> UInt64 {
     var status = stat()
     guard lstat(path, &status) == 0, unlink(path) == 0 else { return 0 }
-    let size = Self.diskSize(status.st_size)
+    let size = FileSystem.diskSize(status.st_size)
     usage.add(-Int64(size), to: .bytes)
     if tree == .entries {
       removalLog.note(path, cause)
@@ -228,11 +228,6 @@ package final class CacheStore: Sendable {
       usage.add(1, to: .removals)
     }
     return size
-  }
-
-  /// What a file of this size takes on a disk of 4 KiB blocks.
-  static func diskSize(_ size: some BinaryInteger) -> UInt64 {
-    (UInt64(size) + 4095) / 4096 * 4096
   }
 
   /// The system's clock in milliseconds since 1970.

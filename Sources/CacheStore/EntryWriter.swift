@@ -158,7 +158,7 @@ package final class EntryWriter {
     for _ in 0..<Self.publishAttempts {
       if try file.publish(as: path) {
         markVerified(path)
-        store.usage.add(Int64(CacheStore.diskSize(size)), to: .bytes)
+        store.usage.add(Int64(FileSystem.diskSize(size)), to: .bytes)
         return
       }
       var status = stat()
@@ -250,7 +250,7 @@ extension CacheStore {
     guard try file.publish(as: path) else { return }
     var status = stat()
     if stat(path, &status) == 0 { verified.insert(VerifiedBlobs.Identity(status, record.checksum)) }
-    usage.add(Int64(Self.diskSize(record.size)), to: .bytes)
+    usage.add(Int64(FileSystem.diskSize(record.size)), to: .bytes)
   }
 
   /// Stores a body that came from elsewhere and whose digest has been checked, unless the key has an entry already. A
@@ -281,7 +281,7 @@ extension CacheStore {
       guard try file.publish(as: path) else { return .alreadyThere }
     }
     try step(.count)
-    usage.add(Int64(Self.diskSize(encoded.count)), to: .bytes)
+    usage.add(Int64(FileSystem.diskSize(encoded.count)), to: .bytes)
     usage.add(1, to: .entries)
     return .stored(bytes: record.size)
   }

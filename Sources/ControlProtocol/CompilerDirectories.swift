@@ -12,6 +12,11 @@ package struct CompilerDirectories: Sendable {
   /// The name of this boot's directory, 16 hexadecimal digits; nil when the system does not tell.
   package let boot: String?
 
+  /// Digits of a name of a boot's directory.
+  static let nameLength = 16
+  /// What is in one: these with directories of two digits, in which the files are, and the last with files.
+  package static let (objects, actions, temporary) = ("objects", "actions", "tmp")
+
   /// - Parameter cacheDirectory: of the configuration.
   package init(cacheDirectory: FilePath) {
     root = cacheDirectory.appending("compilers")
@@ -25,6 +30,6 @@ package struct CompilerDirectories: Sendable {
   private static let boot: String? = {
     guard let text = SmallFile.read("/proc/sys/kernel/random/boot_id") else { return nil }
     let digits = text.filter(\.isHexDigit).lowercased()
-    return digits.count == 32 ? String(digits.prefix(16)) : nil
+    return digits.count == 32 ? String(digits.prefix(nameLength)) : nil
   }()
 }

@@ -37,6 +37,11 @@ package enum FileSystem {
     return result
   }
 
+  /// What a file of this size takes on a disk of 4 KiB blocks.
+  package static func diskSize(_ size: some BinaryInteger) -> UInt64 {
+    (UInt64(size) + 4095) / 4096 * 4096
+  }
+
   package static func exists(_ path: FilePath) -> Bool {
     (try? status(path)) != nil
   }

@@ -22,7 +22,7 @@ struct CacheCommand: ParsableCommand {
     func run() throws {
       let store = try World(options).openStore()
       let summary = store.summary
-      let compilers = CompilerFiles(of: store).size
+      let compilers = CompilerFiles(CompilerDirectories(cacheDirectory: store.directory)).size
       format.print(
         [
           ("path", .string(store.directory.string)), ("entries", .integer(summary.entries)),
@@ -103,7 +103,7 @@ struct CacheCommand: ParsableCommand {
     func run() throws {
       let store = try World(options).openStore()
       let freed = store.clear()
-      let compilers = CompilerFiles(of: store).clear()
+      let compilers = CompilerFiles(CompilerDirectories(cacheDirectory: store.directory)).clear()
       StandardStream.output.write(line: "removed \(ByteSize(bytes: freed + compilers.freed))")
       if compilers.isInUse {
         StandardStream.error.write(line: "fabrik: what the compilers of a running build use was left there")
@@ -120,13 +120,5 @@ struct CacheCommand: ParsableCommand {
     func run() throws {
       StandardStream.output.write(line: try World(options).configuration.cacheDirectory.value.string)
     }
-  }
-}
-
-extension CompilerFiles {
-  /// Those that lie beside a store.
-  fileprivate init(of store: CacheStore) {
-    let directories = CompilerDirectories(cacheDirectory: store.directory)
-    self.init(root: directories.root, current: directories.current)
   }
 }

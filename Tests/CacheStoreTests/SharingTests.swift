@@ -220,4 +220,18 @@ struct SharingTests {
       #expect(store.entryFiles.isEmpty && store.blobFiles.isEmpty)
     }
   }
+
+  @Test("what compilers keep beside the store is none of its business")
+  func compilersAreLeftAlone() throws {
+    try withTemporaryDirectory { directory in
+      let store = try CacheStore(directory: directory, maxSize: 1 << 20)
+      let file = directory.appending("compilers/0123456789abcdef/objects/ab/file")
+      try Files.write([UInt8](repeating: 1, count: 4 << 20), to: file)
+      store.put(CacheKey(test: 1), [1, 2, 3])
+      let collection = try #require(try store.collect(target: 0))
+      #expect(collection.removedFiles == 1)
+      _ = store.clear()
+      #expect(FileSystem.exists(file))
+    }
+  }
 }

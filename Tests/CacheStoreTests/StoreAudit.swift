@@ -29,7 +29,7 @@ extension CacheStore {
 
   /// What the counters ought to say.
   var bytesOnDisk: UInt64 {
-    get throws { try (entryFiles + blobFiles).map { Self.diskSize(try Files.size($0)) }.reduce(0, +) }
+    get throws { try (entryFiles + blobFiles).map { FileSystem.diskSize(try Files.size($0)) }.reduce(0, +) }
   }
 
   func entryFile(_ key: CacheKey) -> FilePath { FilePath(platformString: layout.entry(key, scope: scope)) }

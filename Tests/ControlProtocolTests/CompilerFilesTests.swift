@@ -3,7 +3,7 @@ import SystemSupport
 import TestSupport
 import Testing
 
-@testable import CacheStore
+@testable import ControlProtocol
 
 #if canImport(Glibc)
   import Glibc
@@ -32,7 +32,7 @@ struct CompilerFilesTests {
     let path = directory.appending(name)
     try Files.write([UInt8](repeating: 1, count: size), to: path)
     try Files.setModificationTime(
-      timespec(tv_sec: Int(CacheStore.systemTime() / 1000) - hours * 3600, tv_nsec: 0), of: path)
+      timespec(tv_sec: time(nil) - hours * 3600, tv_nsec: 0), of: path)
     return path
   }
 
@@ -126,19 +126,6 @@ struct CompilerFilesTests {
         #expect(files.clear() == (0, false))
         #expect(names(in: elsewhere) == ["file"])
       }
-    }
-  }
-
-  @Test("the store takes no notice of them")
-  func storeIgnoresThem() throws {
-    try withTemporaryDirectory { directory in
-      let store = try CacheStore(directory: directory, maxSize: 1 << 20)
-      try write("compilers/\(Self.boot)/objects/ab/file", in: directory, size: 4 << 20)
-      store.put(CacheKey(test: 1), [1, 2, 3])
-      let collection = try #require(try store.collect(target: 0))
-      #expect(collection.removedFiles == 1)
-      _ = store.clear()
-      #expect(names(in: directory.appending("compilers")) == ["file"])
     }
   }
 }

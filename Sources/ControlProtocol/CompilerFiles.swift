@@ -7,8 +7,8 @@ import SystemSupport
   import Darwin
 #endif
 
-/// Keeps the working directories of the compilers' plugin within bounds. Not a part of the store: what is gone is fetched
-/// or made again, but not while a build relies on it. Servers share a lock as long as they have builds; who removes
+/// Keeps the directories of ``CompilerDirectories`` within bounds: what is gone is fetched or made again, but not while a
+/// build relies on it. Servers share a lock as long as they have builds; who removes
 /// something holds it alone. All of it may be cut short at any time, and several processes may do it at once.
 package struct CompilerFiles: Sendable {
   /// The directories are below it.
@@ -18,8 +18,12 @@ package struct CompilerFiles: Sendable {
   /// What the names of directories that are being removed begin with.
   private static let removedPrefix = "removed."
 
+  package init(_ directories: CompilerDirectories) {
+    self.init(root: directories.root, current: directories.current)
+  }
+
   /// - Parameter current: the directory of this boot; nil: there is none.
-  package init(root: FilePath, current: FilePath?) {
+  init(root: FilePath, current: FilePath?) {
     self.root = root
     self.current = current
   }
@@ -56,7 +60,8 @@ package struct CompilerFiles: Sendable {
 
   private var directories: [FilePath] {
     ((try? FileSystem.entries(of: root)) ?? []).filter { name in
-      name.hasPrefix(Self.removedPrefix) || name.utf8.count == 16 && Hex.decode(Array(name.utf8)) != nil
+      name.hasPrefix(Self.removedPrefix)
+        || name.utf8.count == CompilerDirectories.nameLength && Hex.decode(Array(name.utf8)) != nil
     }.map { root.appending($0) }
   }
 
@@ -106,15 +111,15 @@ package struct CompilerFiles: Sendable {
 
   /// Bytes on disk that are freed with a file: none when the store has it, too.
   private static func ownSize(_ status: stat) -> UInt64 {
-    status.st_nlink > 1 ? 0 : CacheStore.diskSize(status.st_size)
+    status.st_nlink > 1 ? 0 : FileSystem.diskSize(status.st_size)
   }
 
   private static func forEachFile(below directory: FilePath, _ body: (UnsafePointer<CChar>, stat) -> Void) {
-    for kind in ["objects", "actions"] {
+    for kind in [CompilerDirectories.objects, CompilerDirectories.actions] {
       let shards = directory.appending(kind)
       for shard in (try? FileSystem.entries(of: shards)) ?? [] { forEachFile(in: shards.appending(shard), body) }
     }
-    forEachFile(in: directory.appending("tmp"), body)
+    forEachFile(in: directory.appending(CompilerDirectories.temporary), body)
   }
 
   private static func forEachFile(in directory: FilePath, _ body: (UnsafePointer<CChar>, stat) -> Void) {

@@ -1,10 +1,11 @@
 import DesktopBus
-import PeerRecords
+package import PeerRecords
 import Synchronization
+package import SystemPackage
 
 /// Asks the user by desktop notifications, one after another, and writes the answers down. Where there is no desktop the
 /// question stays in the records, for `fabrik p2p approve` and `deny`.
-final class ConsentAsker: Sendable {
+package final class ConsentAsker: Sendable {
   /// Questions that wait for their turn; what is beyond them can be found by `fabrik p2p pending`.
   private static let queueLimit = 8
   private static let patience = Duration.seconds(600)
@@ -22,9 +23,12 @@ final class ConsentAsker: Sendable {
   private let questions: AsyncStream<Question>.Continuation
   private let work = Mutex<Task<Void, Never>?>(nil)
 
-  init(records: PeerRecords, notifications: DesktopNotifications) {
-    self.records = records
-    self.notifications = notifications
+  /// - Parameters:
+  ///   - dataDirectory: of the user, where the records are.
+  ///   - busAddress: of the user's session on D-Bus; nil: there is none.
+  package init(dataDirectory: FilePath, busAddress: String?) {
+    records = PeerNetwork.records(in: dataDirectory)
+    notifications = DesktopNotifications(busAddress: busAddress)
     let (stream, continuation) = AsyncStream.makeStream(
       of: Question.self, bufferingPolicy: .bufferingOldest(Self.queueLimit))
     questions = continuation
@@ -35,12 +39,12 @@ final class ConsentAsker: Sendable {
     }
   }
 
-  func ask(_ peer: PeerIdentifier, _ name: String, _ address: String) {
+  package func ask(_ peer: PeerIdentifier, _ name: String, _ address: String) {
     questions.yield(Question(peer: peer, name: name, address: address))
   }
 
   /// Takes back what is shown.
-  func stop() {
+  package func stop() {
     questions.finish()
     work.withLock { $0?.cancel() }
   }
