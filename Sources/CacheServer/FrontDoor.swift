@@ -59,16 +59,19 @@ final class FrontDoor: Sendable {
     if socket == .control { controlDescriptor.store(descriptor, ordering: .relaxed) }
     let launchers = launchers
     let channel = try await listen(descriptor, on: socket == .control ? controlLoop : group) { channel in
-      let gate = ReadGate()
-      let handlers: [any ChannelHandler] =
-        switch socket {
-        case .control: [ControlHandler(server: server) { launchers.end() }]
-        case .storageHelper: [gate, CRSHHandler(server: server, gate: gate)]
-        case .goCache: [gate, GoCacheHandler(server: server, gate: gate)]
-        case .compilerCache: [gate, CompilerCacheHandler(server: server, gate: gate)]
-        }
-      if socket == .control { launchers.begin() }
-      try channel.pipeline.syncOperations.addHandlers(handlers)
+      let pipeline = channel.pipeline.syncOperations
+      func add(_ handler: (ReadGate) -> any ChannelHandler) throws {
+        let gate = ReadGate()
+        try pipeline.addHandlers([gate, handler(gate)])
+      }
+      switch socket {
+      case .control:
+        try pipeline.addHandler(ControlHandler(server: server) { launchers.end() })
+        launchers.begin()
+      case .storageHelper: try add { CRSHHandler(server: server, gate: $0) }
+      case .goCache: try add { GoCacheHandler(server: server, gate: $0) }
+      case .compilerCache: try add { CompilerCacheHandler(server: server, gate: $0) }
+      }
     }
     channels.withLock { $0.append(channel) }
   }
