@@ -5,13 +5,13 @@ import NIOCore
 struct CompileClock {
   private var firstMiss: NIODeadline?
 
-  mutating func missed() {
-    if firstMiss == nil { firstMiss = .now() }
+  mutating func missed(now: NIODeadline = .now()) {
+    if firstMiss == nil { firstMiss = now }
   }
 
   /// Milliseconds; nil when there was no miss before.
-  mutating func takeDuration() -> UInt32? {
+  mutating func takeDuration(now: NIODeadline = .now()) -> UInt32? {
     defer { firstMiss = nil }
-    return firstMiss.map { UInt32(clamping: (NIODeadline.now() - $0).nanoseconds / 1_000_000) }
+    return firstMiss.map { UInt32(clamping: (now - $0).nanoseconds / 1_000_000) }
   }
 }

@@ -1,5 +1,5 @@
 import CSpawn
-import NIOPosix
+import SystemSupport
 
 #if canImport(Glibc)
   import Glibc
@@ -14,9 +14,7 @@ enum EndSignals {
   static func observe(_ body: @escaping @Sendable () -> Void) {
     let descriptor = fabrik_catch_end_signals()
     guard descriptor >= 0 else { return }
-    let thread = NIOThreadPool(numberOfThreads: 1)
-    thread.start()
-    thread.submit { _ in
+    _ = try? WorkerThread {
       var byte: UInt8 = 0
       while true {
         let count = read(descriptor, &byte, 1)

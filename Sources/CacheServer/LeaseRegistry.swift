@@ -1,7 +1,7 @@
 import BuildRecords
 import CacheStore
-import ControlProtocol
 import LayeredCache
+import NIOCore
 import Synchronization
 import SystemSupport
 
@@ -35,20 +35,23 @@ final class LeaseRegistry: Sendable {
   /// What tools did that belong to no build.
   private struct Stray {
     var account = StatisticsAccount()
-    var lastUse = ContinuousClock.now
+    var lastUse = NIODeadline.distantPast
   }
 
   /// What comes after such a pause is taken for another build, which may wait for other layers anew.
-  private static let strayPause = Duration.seconds(30)
+  private static let strayPause = TimeAmount.seconds(30)
   private let processes: any ProcessTable
+  private let now: @Sendable () -> NIODeadline
 
-  init(processes: any ProcessTable) {
+  /// - Parameter now: the clock, for tests.
+  init(processes: any ProcessTable, now: @escaping @Sendable () -> NIODeadline = { .now() }) {
     self.processes = processes
+    self.now = now
   }
 
   private var unattributed: StatisticsAccount {
     stray.withLock { stray in
-      let now = ContinuousClock.now
+      let now = now()
       if now - stray.lastUse > Self.strayPause { stray.account = StatisticsAccount() }
       stray.lastUse = now
       return stray.account

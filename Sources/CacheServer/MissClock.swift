@@ -11,8 +11,7 @@ final class MissClock: Sendable {
   /// forgotten.
   private static let limit = 100_000
 
-  func missed(_ key: CacheKey) {
-    let now = NIODeadline.now()
+  func missed(_ key: CacheKey, now: NIODeadline = .now()) {
     misses.withLock { misses in
       if misses.count >= Self.limit { misses = [:] }
       // The last one: what failed an hour ago did not take an hour.
@@ -21,9 +20,9 @@ final class MissClock: Sendable {
   }
 
   /// Milliseconds; nil when there was no miss before.
-  func takeDuration(of key: CacheKey) -> UInt32? {
+  func takeDuration(of key: CacheKey, now: NIODeadline = .now()) -> UInt32? {
     misses.withLock { $0.removeValue(forKey: key) }.map {
-      UInt32(clamping: (NIODeadline.now() - $0).nanoseconds / 1_000_000)
+      UInt32(clamping: (now - $0).nanoseconds / 1_000_000)
     }
   }
 }

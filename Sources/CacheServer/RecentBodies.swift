@@ -32,12 +32,18 @@ final class RecentBodies: Sendable {
   private static let lifetime = TimeAmount.milliseconds(Int64(CacheStore.accessTimeGranularity))
 
   private let generations = Mutex(Generations())
+  private let now: @Sendable () -> NIODeadline
+
+  /// - Parameter now: the clock, for tests.
+  init(now: @escaping @Sendable () -> NIODeadline = { .now() }) {
+    self.now = now
+  }
 
   /// - Parameter removals: the store's count of now.
   func find(_ key: CacheKey, removals: Int64) -> Item? {
     generations.withLock { generations in
       guard let item = generations.young[key] ?? generations.old[key], item.removals == removals,
-        NIODeadline.now() < item.end
+        now() < item.end
       else { return nil }
       return item
     }
@@ -53,7 +59,7 @@ final class RecentBodies: Sendable {
   /// - Parameter removals: the store's count from before the entry was looked up.
   func insert(_ key: CacheKey, body: ByteBuffer, duration: UInt32?, removals: Int64) {
     guard body.readableBytes <= Self.bodyLimit else { return }
-    let item = Item(body: body, duration: duration, removals: removals, end: .now() + Self.lifetime)
+    let item = Item(body: body, duration: duration, removals: removals, end: now() + Self.lifetime)
     generations.withLock { generations in
       if generations.youngBytes > Self.generationLimit {
         generations.old = generations.young

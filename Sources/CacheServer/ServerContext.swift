@@ -38,7 +38,7 @@ final class ServerContext: Sendable {
   let upstreams: UpstreamGroup?
   /// nil: nobody wants to know what builds asked for.
   private let history: BuildHistory?
-  private let start = ContinuousClock.now
+  private let start = NIODeadline.now()
   private let workers: NIOThreadPool
   private let isCollecting = Atomic<Bool>(false)
   private let launcherHeard = AsyncStream<Void>.makeStream()
@@ -62,10 +62,9 @@ final class ServerContext: Sendable {
   }
 
   var status: ServerStatus {
-    let (seconds, attoseconds) = (ContinuousClock.now - start).components
-    return ServerStatus(
+    ServerStatus(
       version: fabrikVersion, process: getpid(),
-      uptimeMilliseconds: seconds * 1000 + attoseconds / 1_000_000_000_000_000, isDaemon: lifecycle.isDaemon,
+      uptimeMilliseconds: (NIODeadline.now() - start).nanoseconds / 1_000_000, isDaemon: lifecycle.isDaemon,
       leases: leases.count, peers: PeerStatus(fields: peers?.statusFields ?? [:]))
   }
 
