@@ -118,14 +118,13 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
-      name: "BuildTools", dependencies: ["CExecPolicy", "Configuration", "CStoreSupport", "SystemSupport", system],
+      name: "BuildTools", dependencies: ["CExecPolicy", "Configuration", "SystemSupport", system],
       swiftSettings: strict),
     .target(
       name: "BuildLauncher",
       dependencies: [
-        "BuildTools", "CExecPolicy", "Configuration", "ControlProtocol", "CSHA256", "CSpawn", "CStoreSupport",
-        "SystemSupport",
-        system,
+        "BuildTools", "CExecPolicy", "Configuration", "ControlProtocol", "CSHA256", "CSpawn",
+        "SystemSupport", system,
       ],
       swiftSettings: strict),
 

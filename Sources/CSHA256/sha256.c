@@ -111,7 +111,7 @@ void sha256_add(sha256 *hash, const void *bytes, size_t count) {
   hash->length += count;
   if (held > 0) {
     size_t part = count < 64 - held ? count : 64 - held;
-    if (part > 0) memcpy(hash->block + held, next, part);
+    memcpy(hash->block + held, next, part);
     if (held + part < 64) return;
     compress(hash->state, hash->block, 1);
     next += part, count -= part;

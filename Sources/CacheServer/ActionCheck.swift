@@ -3,8 +3,8 @@ import FrontEnds
 import LayeredCache
 import NIOCore
 
-/// Sees to it that all is there that the result of one of Bazel's actions names: what only other layers have is brought.
-/// Used on one event loop.
+/// Sees to it that all is there that the result of one of Bazel's actions names: what only other layers have is
+/// brought. Used on one event loop.
 final class ActionCheck {
   /// What is brought at the same time.
   private static let width = 16

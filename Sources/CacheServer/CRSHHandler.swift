@@ -6,7 +6,6 @@ import Cryptography
 import FrontEnds
 import LayeredCache
 import NIOCore
-import NIOPosix
 
 #if canImport(Glibc)
   import Glibc

@@ -34,8 +34,8 @@ final class Companions: Sendable {
     return dismissed
   }
 
-  /// Tells all of a lease that the build is over; succeeds when they are gone, or have taken too long. At once when there
-  /// are none.
+  /// Tells all of a lease that the build is over; succeeds when they are gone, or have taken too long. At once when
+  /// there are none.
   func dismiss(lease: String?, on loop: any EventLoop) -> EventLoopFuture<Void> {
     let dismissed = dismiss(lease: lease)
     guard !dismissed.isEmpty else { return loop.makeSucceededVoidFuture() }

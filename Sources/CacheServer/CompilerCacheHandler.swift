@@ -9,9 +9,9 @@ import SystemSupport
 
 /// One compiler with the plugin in it.
 ///
-/// A result is answered with all that belongs to it, or not at all. The compiler is given the blobs' own files, which are
-/// checked before and kept from being evicted until the connection ends. What it puts is taken in after it has gone, too:
-/// it does not wait for it.
+/// A result is answered with all that belongs to it, or not at all. The compiler is given the blobs' own files, which
+/// are checked before and kept from being evicted until the connection ends. What it puts is taken in after it has
+/// gone, too: it does not wait for it.
 ///
 /// Compilers load modules by the keys of the actions that made them: within one build, a key counts once.
 final class CompilerCacheHandler: ChannelInboundHandler {
@@ -229,7 +229,8 @@ final class CompilerCacheHandler: ChannelInboundHandler {
         endPut()
         continue
       }
-      // If it was asked for it was in vain, and now it counts. Of files that are compiled together only some are asked for.
+      // If it was asked for it was in vain, and now it counts. Of files that are compiled together only some are asked
+      // for.
       let steps = server.compilers.misses.take(next.key)
       if account.claim(next.key) {
         account.recordMiss(next.key, steps: steps ?? server.cache.takeMiss(of: next.key, for: account))

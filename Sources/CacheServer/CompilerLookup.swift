@@ -5,8 +5,8 @@ import FrontEnds
 import LayeredCache
 import NIOCore
 
-/// Looks for the result of one of the compilers' actions with all the objects that it names, or for one object: what only
-/// other layers have is brought, all of it at the same time. Used on one event loop.
+/// Looks for the result of one of the compilers' actions with all the objects that it names, or for one object: what
+/// only other layers have is brought, all of it at the same time. Used on one event loop.
 ///
 /// Nothing is counted: compilers' scanners ask for much that is never stored.
 final class CompilerLookup {

@@ -2,8 +2,8 @@ import CacheStore
 import ControlProtocol
 import Synchronization
 
-/// Lookups of compilers that nobody could answer, until it is known whether they count: compilers' scanners ask for many
-/// keys that are never stored, which says nothing about the cache.
+/// Lookups of compilers that nobody could answer, until it is known whether they count: compilers' scanners ask for
+/// many keys that are never stored, which says nothing about the cache.
 final class CompilerMisses: Sendable {
   private struct State {
     var steps: [CacheKey: [LookupStep]] = [:]

@@ -3,7 +3,6 @@ import ChannelSupport
 import ControlProtocol
 import LayeredCache
 import NIOCore
-import NIOPosix
 
 #if canImport(Glibc)
   import Glibc
@@ -11,9 +10,9 @@ import NIOPosix
   import Darwin
 #endif
 
-/// Answers a tool's question: looks the key up, counts, and writes the body to the tool's channel. Never sends bytes that
-/// do not match their checksum: small bodies are checked in memory; large ones are checked while they are sent for the
-/// first time, with the last piece held back until the checksum is known, and from then on go out by `sendfile`.
+/// Answers a tool's question: looks the key up, counts, and writes the body to the tool's channel. Never sends bytes
+/// that do not match their checksum: small bodies are checked in memory; large ones are checked while they are sent for
+/// the first time, with the last piece held back until the checksum is known, and from then on go out by `sendfile`.
 struct EntrySender {
   let server: ServerContext
   let channel: any Channel

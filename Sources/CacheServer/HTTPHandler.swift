@@ -5,7 +5,6 @@ import FrontEnds
 import LayeredCache
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 
 #if canImport(Glibc)
   import Glibc
@@ -13,8 +12,8 @@ import NIOPosix
   import Darwin
 #endif
 
-/// One connection to the HTTP front end. Requests are parsed by swift-nio and understood by a ``HTTPDialect``; answers are
-/// written as bytes, since their heads are a handful of constants.
+/// One connection to the HTTP front end. Requests are parsed by swift-nio and understood by a ``HTTPDialect``; answers
+/// are written as bytes, since their heads are a handful of constants.
 final class HTTPHandler: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = ByteBuffer

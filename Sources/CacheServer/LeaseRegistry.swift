@@ -83,7 +83,8 @@ final class LeaseRegistry: Sendable {
     }
   }
 
-  /// The account of the build that a process belongs to. Its ancestors are looked at only when there are several builds.
+  /// The account of the build that a process belongs to. Its ancestors are looked at only when there are several
+  /// builds.
   func account(process: pid_t) -> StatisticsAccount {
     let open = leases.withLock { $0 }
     guard open.count != 1 else { return open[0].account }

@@ -14,8 +14,8 @@ final class PinnedFiles {
   private var files: [Digest: BlobFile] = [:]
   private var isOver = false
 
-  /// Files pinned by all connections: half of the descriptors there may be. Beyond that, what was handed out last is the
-  /// last to be evicted.
+  /// Files pinned by all connections: half of the descriptors there may be. Beyond that, what was handed out last is
+  /// the last to be evicted.
   private static let most: Int = {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }

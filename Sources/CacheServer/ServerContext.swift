@@ -125,7 +125,8 @@ final class ServerContext: Sendable {
     workers.submit { _ in try? FileSystem.removeTree(directory) }
   }
 
-  /// Keeps, in the background, what became of the lookups of a build that has ended; the server stays until that is done.
+  /// Keeps, in the background, what became of the lookups of a build that has ended; the server stays until that is
+  /// done.
   func keepRecord(of lease: LeaseRegistry.Lease) {
     let end = CacheStore.systemTime()
     guard lease.record != nil, !lease.account.current.isEmpty else { return }
@@ -136,8 +137,8 @@ final class ServerContext: Sendable {
     }
   }
 
-  /// Writes, in the background, what has become of the lookups of the builds that are running; by then, the records of those
-  /// that have ended are written as well.
+  /// Writes, in the background, what has become of the lookups of the builds that are running; by then, the records of
+  /// those that have ended are written as well.
   func recordBuilds(on loop: any EventLoop) -> EventLoopFuture<Void> {
     let promise = loop.makePromise(of: Void.self)
     workers.submit { _ in

@@ -10,8 +10,8 @@ import SystemSupport
   import Darwin
 #endif
 
-/// Decides when the server ends: an ephemeral one a while after its last lease and its last transfer, a daemon when it is
-/// told to.
+/// Decides when the server ends: an ephemeral one a while after its last lease and its last transfer, a daemon when it
+/// is told to.
 actor ServerLifecycle {
   enum Event: Sendable {
     case leaseOpened
@@ -145,8 +145,8 @@ actor ServerLifecycle {
     await endIfQuiet()
   }
 
-  /// Ends, unless a launcher is about to join. A launcher connects while it holds the lock, so with the lock in hand and
-  /// nothing waiting, nobody can be on the way.
+  /// Ends, unless a launcher is about to join. A launcher connects while it holds the lock, so with the lock in hand
+  /// and nothing waiting, nobody can be on the way.
   private func endIfQuiet() async {
     guard let lock = takeLock() else {
       if !FileSystem.exists(instance.lock) {

@@ -159,13 +159,14 @@ extension CacheStore {
 
 /// Bytes by age, in steps of about one percent.
 private struct AgeHistogram {
-  private static let perOctave = 64.0
-  private var buckets = [UInt64](repeating: 0, count: 64 * 64)
+  private static let perOctave = 64
+  /// For any age.
+  private var buckets = [UInt64](repeating: 0, count: UInt64.bitWidth * perOctave)
   private(set) var total: UInt64 = 0
 
   /// - Parameter age: milliseconds.
   static func bucket(age: UInt64) -> Int {
-    Int(log2(Double(age) + 1) * perOctave)
+    Int(log2(Double(age) + 1) * Double(perOctave))
   }
 
   mutating func add(_ bytes: UInt64, age: UInt64) {

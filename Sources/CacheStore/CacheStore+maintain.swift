@@ -1,4 +1,3 @@
-import SystemPackage
 import SystemSupport
 
 #if canImport(Glibc)

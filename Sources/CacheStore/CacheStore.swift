@@ -30,7 +30,8 @@ package final class CacheStore: Sendable {
   /// Opens the store, made when it is missing. The time taken does not depend on what it holds.
   ///
   /// - Parameters:
-  ///   - maxSize: bytes; nil for the default: 10 GB or a fifth of the disk space the cache could have, whichever is less.
+  ///   - maxSize: bytes; nil for the default: 10 GB or a fifth of the disk space the cache could have, whichever is
+  ///     less.
   ///   - now: the clock, for tests: milliseconds since 1970.
   /// - Throws: an `Errno` when the directory cannot be made or written.
   package init(
@@ -77,8 +78,8 @@ package final class CacheStore: Sendable {
   /// Whether there is an entry. To have been asked for is to have been used.
   package func contains(_ key: CacheKey) -> Bool { lookup(key) != nil }
 
-  /// Whether there seems to be an entry: whether a file has its name. Takes two system calls at most, and does not count
-  /// as a use.
+  /// Whether there seems to be an entry: whether a file has its name. Takes two system calls at most, and does not
+  /// count as a use.
   package func seemsToHold(_ key: CacheKey) -> Bool {
     access(layout.entry(key, scope: scope), F_OK) == 0
       || scope != .private && access(layout.entry(key, scope: .private), F_OK) == 0
@@ -89,8 +90,8 @@ package final class CacheStore: Sendable {
     find(key, in: scope)
   }
 
-  /// An entry that was made on this machine while the user built outside of the team: asked for by a build of the team, it becomes the
-  /// team's as well.
+  /// An entry that was made on this machine while the user built outside of the team: asked for by a build of the team,
+  /// it becomes the team's as well.
   private func adopt(_ key: CacheKey) -> OpenEntry? {
     // What came from elsewhere was taken on other terms: from a store without seals, say.
     guard let found = find(key, in: .private), found.record.origin.isEmpty else { return nil }
@@ -175,8 +176,8 @@ package final class CacheStore: Sendable {
     removalLog.cause(of: StoreLayout.hash(of: key, scope: scope))
   }
 
-  /// How stale a file's access time may become, in milliseconds. Coarse, because each update dirties an inode; fine enough, because
-  /// eviction is about hours and days.
+  /// How stale a file's access time may become, in milliseconds. Coarse, because each update dirties an inode; fine
+  /// enough, because eviction is about hours and days.
   package static let accessTimeGranularity: UInt64 = 60_000
 
   private func touch(_ descriptor: CInt) {

@@ -32,20 +32,20 @@ package struct EntryRecord: Sendable, Equatable {
   /// and saves the second file.
   static let inlineFileSize = 4096
 
-  /// The most an encoded record without its body takes: fixed fields, and three strings of their largest size.
-  static let largestHead = 12 + 32 + 8 + 16 + 8 + 4 + 16 + 256 + 33 + 129 + 1
-
   /// Whether a body of this size goes into the entry's file.
   static func isInline(size: Int, headSize: Int) -> Bool {
     headSize + size <= inlineFileSize
   }
 
   private static let magic = Array("FBE1".utf8)
+  /// Bytes of the magic, and of the checksum behind it.
+  private static let prefixLength = magic.count + 8
   private static let unknownDuration = UInt32.max
 
   /// Size of the encoded record without its body.
   var headSize: Int {
-    12 + 32 + 8 + 16 + 8 + 4 + Scope.tagLength + 1 + origin.utf8.count + 1 + key.namespace.utf8.count + 1
+    Self.prefixLength + Digest.length + 8 + 16 + 8 + 4 + Scope.tagLength + 1 + origin.utf8.count + 1
+      + key.namespace.utf8.count + 1
       + key.bytes.count + 1
   }
 
@@ -71,9 +71,9 @@ package struct EntryRecord: Sendable, Equatable {
 
   /// nil when the bytes are not a whole, undamaged record.
   init?(file: UnsafeRawBufferPointer) {
-    guard file.count > 12, file.prefix(4).elementsEqual(Self.magic) else { return nil }
-    let payload = UnsafeRawBufferPointer(rebasing: file[12...])
-    let sum = UInt64(littleEndian: file.loadUnaligned(fromByteOffset: 4, as: UInt64.self))
+    guard file.count > Self.prefixLength, file.starts(with: Self.magic) else { return nil }
+    let payload = UnsafeRawBufferPointer(rebasing: file[Self.prefixLength...])
+    let sum = UInt64(littleEndian: file.loadUnaligned(fromByteOffset: Self.magic.count, as: UInt64.self))
     guard fabrik_xxh3_64(payload.baseAddress, payload.count) == sum else { return nil }
     var reader = RecordReader(bytes: payload)
     guard let digest = reader.take(Digest.length), let size = reader.integer(UInt64.self),

@@ -1,5 +1,3 @@
-import CStoreSupport
-import Synchronization
 import SystemPackage
 import SystemSupport
 
@@ -226,9 +224,9 @@ extension CacheStore {
     return EntryWriter(store: self, key: key, digest: digest, isInlineAllowed: false, body: body)
   }
 
-  /// Begins a new entry whose body is a file of another process of this user, which keeps it and will not change it: the
-  /// blob is the same file under another name. Its bytes come in by ``EntryWriter/readPiece()``; they are checked when
-  /// they are handed out, should the file be changed after all.
+  /// Begins a new entry whose body is a file of another process of this user, which keeps it and will not change it:
+  /// the blob is the same file under another name. Its bytes come in by ``EntryWriter/readPiece()``; they are checked
+  /// when they are handed out, should the file be changed after all.
   ///
   /// - Parameters:
   ///   - name: in the directory; links are not followed.

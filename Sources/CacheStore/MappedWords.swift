@@ -27,8 +27,8 @@ final class MappedWords: Sendable {
 
   private var size: Int { count * MemoryLayout<Int64>.size }
 
-  /// Maps the file, made when it is missing. Once more after somebody has deleted the cache's directory: others would not
-  /// see what is written to the old one, which stays mapped, since threads may be writing to it. Throws an `Errno`.
+  /// Maps the file, made when it is missing. Once more after somebody has deleted the cache's directory: others would
+  /// not see what is written to the old one, which stays mapped, since threads may be writing to it. Throws an `Errno`.
   func map() throws {
     let file = try FileDescriptor.open(
       path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)

@@ -31,7 +31,8 @@ final class RemovalLog: Sendable {
   /// Digits of an entry's file name: of its hash, and of the hash's upper half.
   private static let (nameLength, halfLength) = (32, 16)
 
-  /// Maps the file, made when it is missing. When the disk is full, or the file system cannot map, nothing is remembered.
+  /// Maps the file, made when it is missing. When the disk is full, or the file system cannot map, nothing is
+  /// remembered.
   init(path: FilePath) {
     words = MappedWords(path: path, count: Self.places)
     reopen()

@@ -1,4 +1,5 @@
-// The body of an action; see cas.h. The server reads it as well: Sources/FrontEnds/CompilerAction.swift has the same limits.
+// The body of an action; see cas.h. The server reads it as well: Sources/FrontEnds/CompilerAction.swift has the same
+// limits.
 #pragma once
 #include "cas.h"
 

@@ -87,8 +87,8 @@ static reference *get_here(cas *self, const uint8_t key[sha256_length]) {
   return value;
 }
 
-// The scanner of Swift's driver puts what it has found out of a file of the toolchain under that file's own digest: every
-// machine has it anyway. The key of a compilation leads to other objects.
+// The scanner of Swift's driver puts what it has found out of a file of the toolchain under that file's own digest:
+// every machine has it anyway. The key of a compilation leads to other objects.
 static bool is_file(cas *self, const uint8_t *key, size_t size) {
   reference *reference = size == sha256_length ? cas_reference(self, key) : NULL;
   object *object = reference == NULL ? NULL : object_load_here(self, reference);
@@ -163,7 +163,8 @@ bool cas_put_action(cas *self, const uint8_t *compiler_key, size_t size, referen
   uint8_t *body = action_encode(objects, count, &body_size);
   if (body == NULL) return false;
   const content parts[] = {{body, body_size, false}};
-  bool is_kept = directory_write(&self->directory, kind_action, key, parts, 1, true) || keep_in_memory(self, key, value);
+  bool is_kept =
+      directory_write(&self->directory, kind_action, key, parts, 1, true) || keep_in_memory(self, key, value);
   if (is_shared) server_put_action(&self->server, key, body, body_size);
   free(body);
   return is_kept;

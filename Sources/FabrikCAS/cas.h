@@ -1,12 +1,12 @@
 // Objects and actions: in memory, in the working directory, and at the server.
 //
 // The body of an object, whose SHA-256 is its digest: "FCAS", number of references (4 bytes), size of the data (8), the
-// references' digests, the data, a zero byte. Integers are little endian. Data lies at a multiple of 8, and is followed by
-// a zero byte, as LLVM wants it.
+// references' digests, the data, a zero byte. Integers are little endian. Data lies at a multiple of 8, and is followed
+// by a zero byte, as LLVM wants it.
 //
-// The body of an action: "FACT", version (4), number of objects (4), zero (4); of each its digest and the size of its body
-// (8); the bodies of those that are not larger than 4096 bytes. The first object is the action's value, the others are all
-// that it leads to.
+// The body of an action: "FACT", version (4), number of objects (4), zero (4); of each its digest and the size of its
+// body (8); the bodies of those that are not larger than 4096 bytes. The first object is the action's value, the others
+// are all that it leads to.
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>

@@ -32,8 +32,8 @@ struct cas {
 object *object_load_here(cas *, reference *);
 // Takes in a body, which is its from then on: it is checked. NULL: it is not what its digest says, and is freed.
 //
-// `keeping`: whether it came from the server, and is to be kept in the working directory, where other compilers that are
-// told of it look for it; `file`: where the bytes are mapped from, -1: they are in memory.
+// `keeping`: whether it came from the server, and is to be kept in the working directory, where other compilers that
+// are told of it look for it; `file`: where the bytes are mapped from, -1: they are in memory.
 object *object_take_in(cas *, reference *, content body, bool keeping, int file);
 // Takes in a body that the server has in a file.
 object *object_take_in_file(cas *, reference *, const char *path);

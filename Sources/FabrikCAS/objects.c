@@ -78,7 +78,8 @@ reference *cas_store(cas *self, const void *data, size_t size, reference *const 
   memcpy(head, object_magic, sizeof object_magic);
   put_number(head + 4, count, 4);
   put_number(head + 8, size, 8);
-  for (size_t i = 0; i < count; i++) memcpy(head + object_head + i * sha256_length, references[i]->digest, sha256_length);
+  uint8_t *next = head + object_head;
+  for (size_t i = 0; i < count; i++, next += sha256_length) memcpy(next, references[i]->digest, sha256_length);
   const uint8_t end = 0;
   sha256 hash;
   uint8_t digest[sha256_length];

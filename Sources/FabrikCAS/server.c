@@ -19,8 +19,8 @@
 enum { protocol_version = 2 };
 enum message_kind { message_hello = 1, message_get = 2, message_put = 3, message_object = 4, message_used = 5 };
 
-// Milliseconds. A server that lives says so at once, and then every second while it asks others; a busy machine must not
-// look like a hung one.
+// Milliseconds. A server that lives says so at once, and then every second while it asks others; a busy machine must
+// not look like a hung one.
 enum { silence_patience = 4000, answer_patience = 30000 };
 // Seconds that all processes leave a server alone after it was silent.
 enum { silence_length = 30 };

@@ -1,5 +1,5 @@
-// The server, over its Unix socket. Everything that goes wrong is "nothing": there is no error, and no call waits without
-// bound.
+// The server, over its Unix socket. Everything that goes wrong is "nothing": there is no error, and no call waits
+// without bound.
 //
 // Frames: length of what follows (4 bytes), kind (1), fields; integers are little endian. The other side is
 // CompilerCacheLink in Sources/FrontEnds.

@@ -20,8 +20,8 @@ static bool starts(const uint8_t *text, const uint8_t *end, const char *prefix) 
   return (size_t)(end - text) >= length && memcmp(text, prefix, length) == 0;
 }
 
-// Adds one module of the list that is loaded, without the paths that a module of the mapped directory has here, if it is
-// known by a key. There is a line for each value.
+// Adds one module of the list that is loaded, without the paths that a module of the mapped directory has here, if it
+// is known by a key. There is a line for each value.
 static void add_module(const cas *self, sha256 *hash, const uint8_t *text, const uint8_t *end) {
   static const char *const keys[] = {"\"moduleCacheKey\" : \"", "\"clangModuleCacheKey\" : \""},
                            *const paths[] = {
@@ -54,8 +54,8 @@ static void add_module_list(const cas *self, sha256 *hash, const uint8_t *text, 
   }
 }
 
-// Adds a command line, of which each option ends with a zero byte, without what names files of the mapped directory that
-// are known by keys, or that only a debugger is told of. False: something is missing.
+// Adds a command line, of which each option ends with a zero byte, without what names files of the mapped directory
+// that are known by keys, or that only a debugger is told of. False: something is missing.
 static bool add_command_line(cas *self, sha256 *hash, const uint8_t *text, size_t size) {
   static const char cache[] = "-module-cache-path ", debug[] = "-debug-module-path ",
                     list[] = "-explicit-swift-module-map-file ";
@@ -86,8 +86,8 @@ static bool add_command_line(cas *self, sha256 *hash, const uint8_t *text, size_
 
 // Adds what one of Swift's compilations is known by, apart from paths that do not matter. False: it is none.
 //
-// The object that the key is the digest of has four bytes, the number of the output, and one reference, to a tree with two
-// leaves: the command line and the compiler's version.
+// The object that the key is the digest of has four bytes, the number of the output, and one reference, to a tree with
+// two leaves: the command line and the compiler's version.
 static bool add_mapped_key(cas *self, sha256 *hash, const uint8_t *key, size_t size) {
   static const char names[] = "command-lineversion";
   reference *top_reference = size == sha256_length ? cas_reference(self, key) : NULL;

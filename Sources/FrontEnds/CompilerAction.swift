@@ -41,9 +41,6 @@ package struct CompilerAction: Sendable, Equatable {
   /// The objects that are entries of their own, in their order.
   package var separate: [Object] { objects.filter(\.isSeparate) }
 
-  /// Bytes of the separate objects.
-  package var separateSize: UInt64 { separate.reduce(0) { $0 + $1.size } }
-
   package init?(_ body: [UInt8]) {
     guard body.count <= Self.sizeLimit, body.count >= Self.headLength, body.starts(with: Self.magic),
       Self.number(body[4..<8]) == UInt64(Self.version), Self.number(body[12..<16]) == 0

@@ -3,9 +3,9 @@ import SystemSupport
 
 /// What the plugin in Swift's and Clang's compilers and the server say to each other on `cas.sock`.
 ///
-/// Each message is a frame: the length of what follows (4 bytes), its kind (1 byte), and its fields; integers are little
-/// endian. A connection has one question under way, and is answered in order. Bodies larger than a few kilobytes do not
-/// travel: they are files in the plugin's working directory, or in the store.
+/// Each message is a frame: the length of what follows (4 bytes), its kind (1 byte), and its fields; integers are
+/// little endian. A connection has one question under way, and is answered in order. Bodies larger than a few kilobytes
+/// do not travel: they are files in the plugin's working directory, or in the store.
 ///
 ///     1 hello   version (1), length (1), lease, working directory: the rest  -> 1 ready   version (1)
 ///     2 get     action (32)                                                  -> 2 hit     see below
@@ -16,22 +16,22 @@ import SystemSupport
 ///     5 used    action (32), bytes (8)                                       -> nothing
 ///                                                                               5 working, before an answer that takes long
 ///
-/// A hit is the length of the body (4), the body of the ``CompilerAction``, and for each of its separate objects, in their
-/// order, the length of a path (2) and the path of a file.
+/// A hit is the length of the body (4), the body of the ``CompilerAction``, and for each of its separate objects, in
+/// their order, the length of a path (2) and the path of a file.
 package enum CompilerCacheLink {
   /// Of this protocol. Both ends are of one installation; another one is not spoken to.
   package static let version: UInt8 = 2
 
-  /// Bytes that may follow a frame's length. The longest is a hit: half a megabyte, with the largest action and the paths
-  /// of 64 objects.
+  /// Bytes that may follow a frame's length. The longest is a hit: half a megabyte, with the largest action and the
+  /// paths of 64 objects.
   package static let longestFrame = 1 << 20
 
   /// Bytes of an action's identifier and of a digest.
   static let identifierLength = 32
 
   package enum Request: Equatable, Sendable {
-    /// The first message. `lease`: of the build, empty when it is not known; `directory`: the absolute path of the working
-    /// directory.
+    /// The first message. `lease`: of the build, empty when it is not known; `directory`: the absolute path of the
+    /// working directory.
     case hello(lease: String, directory: [UInt8])
     case get(action: [UInt8])
     /// `body`: of a ``CompilerAction``, not checked yet.

@@ -2,9 +2,10 @@ package import CacheStore
 
 /// What `fabrik cacheprog` and the server say to each other on `go.sock`.
 ///
-/// Each message is a frame: the length of what follows (4 bytes), its kind (1 byte), and its fields; integers are little
-/// endian. Any number of requests are under way, and are answered in any order. Bodies do not travel: the helper writes
-/// one into a file in the server's directory for temporary files and names it, and the server gives out paths of files.
+/// Each message is a frame: the length of what follows (4 bytes), its kind (1 byte), and its fields; integers are
+/// little endian. Any number of requests are under way, and are answered in any order. Bodies do not travel: the helper
+/// writes one into a file in the server's directory for temporary files and names it, and the server gives out paths of
+/// files.
 ///
 ///     1 hello   version (1), lease: the rest                 -> 1 ready   version (1), directory for bodies: the rest
 ///     2 get     id (8), action (32)                          -> 2 hit     id, output (32), size (8), created (8), path

@@ -20,7 +20,8 @@ package protocol CacheLayer: Sendable {
   /// Why ``mayHold(_:)`` says no. As cheap, and called on any thread.
   func reasonNotToAsk(_ key: CacheKey) -> LayerOutcome
 
-  /// Whether it is still finding out what it holds, and that will take only a moment. As cheap, and called on any thread.
+  /// Whether it is still finding out what it holds, and that will take only a moment. As cheap, and called on any
+  /// thread.
   var isSettling: Bool { get }
 
   /// While ``isSettling``, when it will know what it holds; nil at all other times.

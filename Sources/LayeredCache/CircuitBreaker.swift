@@ -10,11 +10,13 @@ package struct CircuitBreaker: Sendable {
     case halfOpen
   }
 
-  /// Answers that are looked back upon.
+  /// Answers that are looked back upon: what was long ago says little of now.
   private static let window = 16
   /// With fewer, a failure may be chance.
   private static let leastSamples = 3
+  /// A machine that was only busy, or started its server anew, is back by then.
   private static let firstPause = TimeAmount.seconds(2)
+  /// One that was switched off and is back is asked again within a minute.
   private static let longestPause = TimeAmount.seconds(60)
 
   private var state = State.closed
@@ -77,7 +79,8 @@ package struct CircuitBreaker: Sendable {
     failures = 0
   }
 
-  /// A question that was given up for another reason than the machine: it says nothing, but must not block the next one.
+  /// A question that was given up for another reason than the machine: it says nothing, but must not block the next
+  /// one.
   package mutating func recordNothing(now: NIODeadline) {
     if case .halfOpen = state { state = .open(until: now) }
   }

@@ -1,15 +1,15 @@
-/// What one build may lose by waiting for one layer. When waiting has cost more than the layer gave, it is not asked any
-/// more for the rest of the build.
+/// What one build may lose by waiting for one layer. When waiting has cost more than the layer gave, it is not asked
+/// any more for the rest of the build.
 struct LayerBudget: Sendable, Equatable {
   /// Milliseconds that may be lost before anything was gained.
   private static let allowance: Int64 = 1000
-  /// What a hit is worth whose compilation time is not known, in milliseconds. Little: ccache's first question for a file
-  /// is such a hit, and only with the second one nothing has to be compiled.
+  /// What a hit is worth whose compilation time is not known, in milliseconds. Little: ccache's first question for a
+  /// file is such a hit, and only with the second one nothing has to be compiled.
   private static let unknownGain: Int64 = 20
   /// And what it is worth at least, in bytes per millisecond: no compiler or linker writes faster than 20 MB/s.
   private static let writingRate: UInt64 = 20_000
-  /// What one hit may gain, in milliseconds: its duration comes from where the entry came from, and whoever makes it up must
-  /// not buy the right to be waited for.
+  /// What one hit may gain, in milliseconds: its duration comes from where the entry came from, and whoever makes it up
+  /// must not buy the right to be waited for.
   private static let mostCredit: Int64 = 5000
 
   private var lost: Int64 = 0

@@ -33,8 +33,8 @@ package final class LayeredCache: Sendable {
 
   // MARK: - Other layers
 
-  /// Fetches what the local store does not have; nil when it is not worth asking anybody. The answer comes on `loop`. What
-  /// the layers have answered is in the account, until the lookup is recorded.
+  /// Fetches what the local store does not have; nil when it is not worth asking anybody. The answer comes on `loop`.
+  /// What the layers have answered is in the account, until the lookup is recorded.
   func fetch(
     _ key: CacheKey, for account: StatisticsAccount, on loop: any EventLoop
   ) -> EventLoopFuture<FetchedEntry?>? {

@@ -3,15 +3,16 @@ import CacheStore
 import ControlProtocol
 import NIOCore
 
-/// Which way each lookup of a build went, for whoever asks why it was a miss. Most lookups of a build go one of a few ways,
-/// so that one costs two words beside its key. What goes beyond the limits is counted, but not listed.
+/// Which way each lookup of a build went, for whoever asks why it was a miss. Most lookups of a build go one of a few
+/// ways, so that one costs two words beside its key. What goes beyond the limits is counted, but not listed.
 struct LookupLog: Sendable {
-  /// Lookups that are listed: the misses and the hits, each. Ten thousand compilations that all miss make more, but those
-  /// of the rest mostly missed for the same reasons. With their keys they take 2 MB.
+  /// Lookups that are listed: the misses and the hits, each. Ten thousand compilations that all miss make more, but
+  /// those of the rest mostly missed for the same reasons. With their keys they take 2 MB.
   private static let limit = 1 << 14
   /// What upstreams say may be different each time.
   private static let mostTrails = 256
-  /// Answers of the layers to lookups that have not been finished. Some never are; what is older is forgotten with them.
+  /// Answers of the layers to lookups that have not been finished. Some never are; what is older is forgotten with
+  /// them.
   private static let mostOpen = 4096
 
   private var begin = NIODeadline.now()

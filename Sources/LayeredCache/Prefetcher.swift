@@ -1,11 +1,11 @@
 package import CacheStore
 package import NIOCore
 
-/// Fetches for one build, before its tools ask, what the last build of the same project and command asked for. To be used
-/// on its event loop only.
+/// Fetches for one build, before its tools ask, what the last build of the same project and command asked for. To be
+/// used on its event loop only.
 ///
-/// Nothing waits for it. What it fetches goes the way of tools' lookups, so a tool that asks for a key that is on its way
-/// waits for that; layers let tools go first.
+/// Nothing waits for it. What it fetches goes the way of tools' lookups, so a tool that asks for a key that is on its
+/// way waits for that; layers let tools go first.
 package final class Prefetcher {
   package struct Limits: Sendable {
     /// Requests under way. Enough for 260 objects a second where each takes 120 ms, and to fill a line of 100 MB/s with

@@ -80,8 +80,8 @@ package final class StatisticsAccount: Sendable {
     }
   }
 
-  /// What a key that a tool now asks for was fetched as, the first time that one does; nil when it was not. This counts as
-  /// its use.
+  /// What a key that a tool now asks for was fetched as, the first time that one does; nil when it was not. This counts
+  /// as its use.
   package func takePrefetched(_ key: CacheKey) -> FetchedEntry? {
     guard prefetchedCount.load(ordering: .acquiring) > 0 else { return nil }
     let source = prefetched.withLock { prefetched in
@@ -199,8 +199,7 @@ package final class StatisticsAccount: Sendable {
     }
   }
 
-  /// Counts one lookup; `hit` is nil for a miss.
-  package func record(tool: String, hit: Hit?) {
+  private func record(tool: String, hit: Hit?) {
     statistics.withLock {
       $0.lookups += 1
       $0.tools[tool, default: .init()].lookups += 1
@@ -220,16 +219,12 @@ package final class StatisticsAccount: Sendable {
   }
 
   package func recordStored(_ key: CacheKey, bytes: UInt64) {
-    recordStored(bytes: bytes)
-    journal.withLock { $0?.note(key) }
-    log.withLock { $0.noteStored(key) }
-  }
-
-  package func recordStored(bytes: UInt64) {
     statistics.withLock {
       $0.stored += 1
       $0.storedBytes += Int64(bytes)
     }
+    journal.withLock { $0?.note(key) }
+    log.withLock { $0.noteStored(key) }
   }
 }
 

@@ -17,7 +17,7 @@ struct CompilerActionTests {
     #expect(action.objects.map(\.digest) == objects.map(SHA256Digest.digest))
     #expect(action.objects.map(\.size) == objects.map { UInt64($0.count) })
     #expect(action.separate.map(\.digest) == [SHA256Digest.digest(of: Self.separate)])
-    #expect(action.separateSize == 4097)
+    #expect(action.separate.map(\.size) == [4097])
     #expect(action.inlineObjects.map { Array($0.body) } == [Self.small, Self.atLimit, CompilerSamples.object([])])
   }
 

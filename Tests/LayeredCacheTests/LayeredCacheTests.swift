@@ -115,8 +115,8 @@ struct LayeredCacheTests {
       for _ in 0..<8 {
         group.addTask {
           for _ in 0..<500 {
-            account.record(tool: "a", hit: .init(layer: .peers, bytes: 2, duration: nil))
-            account.recordStored(bytes: 1)
+            account.record(CacheKey(test: 1), hit: .init(layer: .peers, bytes: 2, duration: nil))
+            account.recordStored(CacheKey(test: 1), bytes: 1)
           }
         }
       }

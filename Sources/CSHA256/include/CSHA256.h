@@ -1,5 +1,5 @@
-// SHA-256 (FIPS 180-4), with the processor's own instructions where it has them. For programs that cannot load OpenSSL: the
-// launcher, and libFabrikCAS.so.
+// SHA-256 (FIPS 180-4), with the processor's own instructions where it has them. For programs that cannot load OpenSSL:
+// the launcher, and libFabrikCAS.so.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@ package import CacheStore
 /// Bazel's HTTP caching protocol: `/ac/KEY` is the result of an action, `/cas/DIGEST` a file.
 ///
 /// Source: Bazel's documentation, "Remote Caching: HTTP Caching Protocol". A result names files by their digests. Bazel
-/// trusts it: where a result is there and a file is not, an older one fails the build, or at best does all the work of a
-/// hit before it builds after all. So a result counts only when all that it names is there; see ``ActionResult``.
+/// trusts it: where a result is there and a file is not, an older one fails the build, or at best does all the work of
+/// a hit before it builds after all. So a result counts only when all that it names is there; see ``ActionResult``.
 package enum BazelProtocol: HTTPDialect {
   package static let actionNamespace = "bazel-ac"
   package static let fileNamespace = "bazel-cas"

@@ -4,8 +4,8 @@ import SystemSupport
 /// Gradle's build cache over HTTP: a task's outputs are one archive under the hash of all that went into it.
 ///
 /// Source: Gradle's user manual, "HTTP build cache", and the class `HttpBuildCache`: 404 is a miss, any 2xx is stored.
-/// Whatever else is answered makes Gradle do without the cache for the rest of the build, so nothing else is. The outputs
-/// of a later build take the place of an earlier one's: one whose archive cannot be unpacked stores a new one.
+/// Whatever else is answered makes Gradle do without the cache for the rest of the build, so nothing else is. The
+/// outputs of a later build take the place of an earlier one's: one whose archive cannot be unpacked stores a new one.
 package enum GradleProtocol: HTTPDialect {
   package static let namespace = "gradle"
   package static let root = "/gradle"

@@ -1,7 +1,7 @@
 package import CacheStore
 
-/// How one build tool speaks HTTP to a cache: what its requests mean, and what it insists on in answers. Pure: bytes are
-/// moved, and statistics kept, by whoever asks.
+/// How one build tool speaks HTTP to a cache: what its requests mean, and what it insists on in answers. Pure: bytes
+/// are moved, and statistics kept, by whoever asks.
 package protocol HTTPDialect: Sendable {
   /// What its paths begin with: `/` and a word.
   static var root: String { get }

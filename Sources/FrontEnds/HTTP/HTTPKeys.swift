@@ -1,7 +1,8 @@
 import CacheStore
 import SystemSupport
 
-/// Keys out of paths. No file path is ever made from one, but a strict grammar keeps what is not a key out of the store.
+/// Keys out of paths. No file path is ever made from one, but a strict grammar keeps what is not a key out of the
+/// store.
 enum HTTPKeys {
   /// A name of letters, digits, dashes and underscores, kept as it is.
   static func word(_ text: Substring, namespace: String) -> CacheKey? {

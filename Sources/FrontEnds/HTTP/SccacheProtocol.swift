@@ -1,11 +1,11 @@
 import CacheStore
 
-/// sccache's WebDAV storage. A compiler's outputs are one archive under `/a/b/c/abc…`: the SHA-256 of all that went into
-/// it, below three directories named after its first digits.
+/// sccache's WebDAV storage. A compiler's outputs are one archive under `/a/b/c/abc…`: the SHA-256 of all that went
+/// into it, below three directories named after its first digits.
 ///
-/// Source: RFC 4918, and sccache's client (opendal's WebDAV service): before it puts something it asks for the properties
-/// of the directory, and where that is not answered with a collection that has a date, it silently stores nothing. When
-/// it starts, it reads and writes a file of its own, to find out whether it may.
+/// Source: RFC 4918, and sccache's client (opendal's WebDAV service): before it puts something it asks for the
+/// properties of the directory, and where that is not answered with a collection that has a date, it silently stores
+/// nothing. When it starts, it reads and writes a file of its own, to find out whether it may.
 ///
 /// What sccache cannot read it builds and puts again, so that a put has to replace what is there.
 package enum SccacheProtocol: HTTPDialect {

@@ -2,8 +2,8 @@ import CacheStore
 
 /// Turborepo's remote cache. A task's outputs are one archive under the task's hash.
 ///
-/// Source: Vercel's Remote Cache API, version 8, and its client (`turborepo-api-client`), which takes 404 for a miss and
-/// any 2xx for stored. Two headers of a put come back with the archive: how long the task took, and, where the
+/// Source: Vercel's Remote Cache API, version 8, and its client (`turborepo-api-client`), which takes 404 for a miss
+/// and any 2xx for stored. Two headers of a put come back with the archive: how long the task took, and, where the
 /// repository signs archives, the signature, which is the client's to check.
 package enum TurborepoProtocol: HTTPDialect {
   package static let namespace = "turbo"
