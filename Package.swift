@@ -170,6 +170,7 @@ let package = Package(
     tests(
       of: "LayeredCache",
       with: "BuildRecords", "CacheStore", "ControlProtocol", nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix")),
+    tests(of: "ChannelSupport", with: "CacheStore", nio("NIOCore"), nio("NIOEmbedded")),
     tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
     tests(of: "GoCacheProgram", with: "FrontEnds"),
     tests(of: "Discovery", with: "discovery-probe"),
