@@ -14,7 +14,7 @@ struct ClockTests {
 
   @Test("is the time from a connection's first miss to its first put")
   func connection() {
-    var clock = CompileClock()
+    var clock = ConnectionClock()
     #expect(clock.takeDuration(now: at(5)) == nil)
     clock.missed(now: at(10))
     clock.missed(now: at(20))
@@ -26,7 +26,7 @@ struct ClockTests {
 
   @Test("is the time from a key's last miss to its put")
   func keys() {
-    let clock = MissClock()
+    let clock = KeyClock()
     #expect(clock.takeDuration(of: key) == nil)
     clock.missed(key, now: at(10))
     clock.missed(CacheKey(test: 2), now: at(15))
@@ -38,7 +38,7 @@ struct ClockTests {
 
   @Test("is not known of what was missed long before")
   func bounded() {
-    let clock = MissClock()
+    let clock = KeyClock()
     for number in 0...100_000 { clock.missed(CacheKey(test: number), now: at(10)) }
     #expect(clock.takeDuration(of: CacheKey(test: 0)) == nil)
     #expect(clock.takeDuration(of: CacheKey(test: 100_000), now: at(11)) == 1)

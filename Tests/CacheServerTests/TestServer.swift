@@ -22,7 +22,7 @@ struct TestServer {
     store = try CacheStore(directory: directory.appending("cache"), maxSize: 1 << 30)
     context = ServerContext(
       instance: instance, store: store,
-      compilers: CompilerCare(
+      compilers: CompilerWorkspace(
         directories: CompilerDirectories(cacheDirectory: directory.appending("cache")), store: store),
       leases: LeaseRegistry(processes: processes),
       lifecycle: ServerLifecycle(

@@ -23,7 +23,7 @@ final class CRSHHandler: ChannelInboundHandler {
   private var parser = CRSHParser()
   private var input: ByteBuffer?
   private var writer: EntryWriter?
-  private var clock = CompileClock()
+  private var clock = ConnectionClock()
   /// A body is on its way out; requests behind it wait.
   private var isSending = false
   private var isProcessing = false

@@ -44,7 +44,7 @@ final class HTTPHandler: ChannelInboundHandler {
   private var isHead = false
   /// What had been read already when a body began to be sent.
   private var waiting: [HTTPServerRequestPart] = []
-  private var clock = CompileClock()
+  private var clock = ConnectionClock()
 
   /// - Parameter gate: a handler of the same pipeline.
   init(server: ServerContext, guardian: LoopbackGuard, gate: ReadGate) {
@@ -154,7 +154,7 @@ final class HTTPHandler: ChannelInboundHandler {
   ) {
     pause()
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    ActionCheck.isWhole(key, in: server, for: account, on: context.eventLoop).whenSuccess { isWhole in
+    BazelActionCheck.isWhole(key, in: server, for: account, on: context.eventLoop).whenSuccess { isWhole in
       let (handler, context) = this.value
       if isWhole { return handler.send(key, note: nil, dialect, account, context) }
       handler.server.cache.recordMiss(key, for: account)

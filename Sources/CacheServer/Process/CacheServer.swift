@@ -54,7 +54,7 @@ package struct CacheServer: Sendable {
     let peers = PeerSide(options: options, store: store, transfers: transfers, group: group)
     let server = ServerContext(
       instance: options.instance, store: store,
-      compilers: CompilerCare(
+      compilers: CompilerWorkspace(
         directories: CompilerDirectories(cacheDirectory: options.parameters.cacheDirectory), store: store),
       leases: LeaseRegistry(processes: LinuxProcessTable()), lifecycle: lifecycle,
       transfers: transfers, workers: workers, peers: peers, upstreams: upstreams,

@@ -27,11 +27,11 @@ final class ServerContext: Sendable {
   let lifecycle: ServerLifecycle
   let transfers: ActivityCount
   let recent = RecentBodies()
-  let misses = MissClock()
+  let misses = KeyClock()
   /// Files that were handed out, and are kept from being evicted.
   let pinnedFiles = ActivityCount()
   let companions = Companions()
-  let compilers: CompilerCare
+  let compilers: CompilerWorkspace
   /// nil: off.
   let peers: PeerSide?
   /// nil: there are none.
@@ -44,7 +44,7 @@ final class ServerContext: Sendable {
   private let launcherHeard = AsyncStream<Void>.makeStream()
 
   init(
-    instance: ServerInstance, store: CacheStore, compilers: CompilerCare, leases: LeaseRegistry,
+    instance: ServerInstance, store: CacheStore, compilers: CompilerWorkspace, leases: LeaseRegistry,
     lifecycle: ServerLifecycle, transfers: ActivityCount, workers: NIOThreadPool, peers: PeerSide?,
     upstreams: UpstreamGroup?, history: BuildHistory?
   ) {

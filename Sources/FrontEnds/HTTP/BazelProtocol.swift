@@ -4,7 +4,7 @@ package import CacheStore
 ///
 /// Source: Bazel's documentation, "Remote Caching: HTTP Caching Protocol". A result names files by their digests. Bazel
 /// trusts it: where a result is there and a file is not, an older one fails the build, or at best does all the work of
-/// a hit before it builds after all. So a result counts only when all that it names is there; see ``ActionResult``.
+/// a hit before it builds after all. So a result counts only when all that it names is there; see ``BazelActionResult``.
 package enum BazelProtocol: HTTPDialect {
   package static let actionNamespace = "bazel-ac"
   package static let fileNamespace = "bazel-cas"

@@ -2,7 +2,7 @@ import NIOCore
 
 /// Tells how long a tool took to make what it stores: the time from its first miss on a connection to its first put.
 /// What follows (ccache's manifest, after the result) was not made separately and has no duration.
-struct CompileClock {
+struct ConnectionClock {
   private var firstMiss: NIODeadline?
 
   mutating func missed(now: NIODeadline = .now()) {

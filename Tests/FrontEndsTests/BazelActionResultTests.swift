@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite("The result of an action of Bazel's")
-struct ActionResultTests {
+struct BazelActionResultTests {
   private static func digest(_ number: UInt8) -> Digest { Digest(bytes: [UInt8](repeating: number, count: 32)) }
 
   private static func message(_ digest: Digest, size: UInt64 = 5) -> [UInt8] {
@@ -34,15 +34,15 @@ struct ActionResultTests {
 
   @Test("names files, directories, and what was printed")
   func names() throws {
-    let result = try #require(ActionResult(Self.sample))
+    let result = try #require(BazelActionResult(Self.sample))
     #expect(result.files == [1, 2, 4, 5].map(Self.digest))
     #expect(result.trees == [Self.digest(3)])
   }
 
   @Test("a tree names the files in all its directories, but not the directories")
   func trees() {
-    #expect(ActionResult.files(ofTree: Self.tree) == [6, 7, 8].map(Self.digest))
-    #expect(ActionResult.files(ofTree: []) == [])
+    #expect(BazelActionResult.files(ofTree: Self.tree) == [6, 7, 8].map(Self.digest))
+    #expect(BazelActionResult.files(ofTree: []) == [])
   }
 
   @Test("content that the result has itself is there")
@@ -50,14 +50,14 @@ struct ActionResultTests {
     let message =
       ProtocolBuffers.field(2, Self.file(1, content: [1])) + ProtocolBuffers.field(5, [2])
       + ProtocolBuffers.field(6, Self.message(Self.digest(4))) + ProtocolBuffers.field(8, Self.message(Self.digest(5)))
-    #expect(try #require(ActionResult(message)).files == [Self.digest(5)])
+    #expect(try #require(BazelActionResult(message)).files == [Self.digest(5)])
   }
 
   @Test("the file without content is always there")
   func empty() throws {
     let file = ProtocolBuffers.field(2, Self.message(BazelProtocol.emptyFile, size: 0))
-    #expect(try #require(ActionResult(ProtocolBuffers.field(2, file))).files == [])
-    #expect(ActionResult.files(ofTree: ProtocolBuffers.field(1, ProtocolBuffers.field(1, file))) == [])
+    #expect(try #require(BazelActionResult(ProtocolBuffers.field(2, file))).files == [])
+    #expect(BazelActionResult.files(ofTree: ProtocolBuffers.field(1, ProtocolBuffers.field(1, file))) == [])
     #expect(SHA256Digest.digest(of: []) == BazelProtocol.emptyFile)
   }
 
@@ -71,17 +71,17 @@ struct ActionResultTests {
       ProtocolBuffers.field(
         2, ProtocolBuffers.field(2, ProtocolBuffers.field(1, [UInt8](repeating: UInt8(ascii: "x"), count: 64)))),
       ProtocolBuffers.field(2, 7), ProtocolBuffers.field(3, Self.file(1)), ProtocolBuffers.field(6, [1]),
-      ProtocolBuffers.field(6, 1), [UInt8](repeating: 0, count: ActionResult.sizeLimit + 1),
+      ProtocolBuffers.field(6, 1), [UInt8](repeating: 0, count: BazelActionResult.sizeLimit + 1),
     ]
-    for message in wrong { #expect(ActionResult(message) == nil, "\(message.prefix(80))") }
-    #expect(ActionResult.files(ofTree: [0xff]) == nil)
-    #expect(ActionResult.files(ofTree: ProtocolBuffers.field(1, ProtocolBuffers.field(1, [1]))) == nil)
+    for message in wrong { #expect(BazelActionResult(message) == nil, "\(message.prefix(80))") }
+    #expect(BazelActionResult.files(ofTree: [0xff]) == nil)
+    #expect(BazelActionResult.files(ofTree: ProtocolBuffers.field(1, ProtocolBuffers.field(1, [1]))) == nil)
   }
 
   @Test("one that is cut off names less than the whole, or nothing")
   func cutOff() {
     for count in 0..<Self.sample.count {
-      guard let result = ActionResult(Array(Self.sample.prefix(count))) else { continue }
+      guard let result = BazelActionResult(Array(Self.sample.prefix(count))) else { continue }
       #expect(result.files.count + result.trees.count <= 5)
       #expect([1, 2, 4, 5].map(Self.digest).starts(with: result.files))
     }
@@ -97,8 +97,8 @@ struct ActionResultTests {
         tree[tree.indices.randomElement(using: &generator)!] = .random(in: 0...255, using: &generator)
       }
       // A digest takes 64 bytes.
-      if let result = ActionResult(message) { #expect((result.files + result.trees).count <= message.count / 64) }
-      if let files = ActionResult.files(ofTree: tree) { #expect(files.count <= tree.count / 64) }
+      if let result = BazelActionResult(message) { #expect((result.files + result.trees).count <= message.count / 64) }
+      if let files = BazelActionResult.files(ofTree: tree) { #expect(files.count <= tree.count / 64) }
     }
   }
 }

@@ -5,7 +5,7 @@ import SystemSupport
 ///
 /// Source: Remote Execution API v2, messages `ActionResult`, `OutputFile`, `OutputDirectory`, `Tree`, `Directory`,
 /// `FileNode` and `Digest`. May come from anybody: what is malformed names nothing, and is nil.
-package struct ActionResult: Sendable, Equatable {
+package struct BazelActionResult: Sendable, Equatable {
   /// Files that have to be there, without those whose content the result has itself.
   package private(set) var files: [Digest] = []
   /// Files that name further ones: ``files(ofTree:)``.

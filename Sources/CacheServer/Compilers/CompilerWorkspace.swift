@@ -7,7 +7,7 @@ import SystemPackage
 
 /// What the server does for the compilers' plugin besides answering it: it keeps the working directories within bounds,
 /// while no build uses them.
-final class CompilerCare: Sendable {
+final class CompilerWorkspace: Sendable {
   let misses = CompilerMisses()
   /// Results that are being taken into the store.
   let puts = ActivityCount()

@@ -5,7 +5,7 @@ import NIOCore
 
 /// Sees to it that all is there that the result of one of Bazel's actions names: what only other layers have is
 /// brought. Used on one event loop.
-final class ActionCheck {
+final class BazelActionCheck {
   /// What is brought at the same time.
   private static let width = 16
   /// Files that are looked for before other connections have their turn.
@@ -36,7 +36,7 @@ final class ActionCheck {
   static func isWhole(
     _ key: CacheKey, in server: ServerContext, for account: StatisticsAccount, on loop: any EventLoop
   ) -> EventLoopFuture<Bool> {
-    let check = NIOLoopBound(ActionCheck(server, account, loop), eventLoop: loop)
+    let check = NIOLoopBound(BazelActionCheck(server, account, loop), eventLoop: loop)
     let timer = loop.scheduleTask(in: patience) { check.value.end(false) }
     server.cache.bring(key, for: account, on: loop).whenComplete { _ in check.value.begin(key) }
     let result = check.value.promise.futureResult
@@ -46,7 +46,8 @@ final class ActionCheck {
 
   private func begin(_ key: CacheKey) {
     guard !isDone else { return }
-    guard let body = store.lookup(key)?.body(upTo: ActionResult.sizeLimit), let result = ActionResult(body) else {
+    guard let body = store.lookup(key)?.body(upTo: BazelActionResult.sizeLimit), let result = BazelActionResult(body)
+    else {
       return end(false)
     }
     trees = result.trees.filter { $0 != BazelProtocol.emptyFile }
@@ -91,8 +92,8 @@ final class ActionCheck {
   private func finish() {
     guard let tree = trees.popLast() else { return end(true) }
     guard let key = BazelProtocol.key(ofFile: tree),
-      let body = store.lookup(key)?.body(upTo: ActionResult.treeSizeLimit),
-      let files = ActionResult.files(ofTree: body)
+      let body = store.lookup(key)?.body(upTo: BazelActionResult.treeSizeLimit),
+      let files = BazelActionResult.files(ofTree: body)
     else { return end(false) }
     wanted = files
     goOnLater()

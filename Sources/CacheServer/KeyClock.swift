@@ -3,8 +3,8 @@ import NIOCore
 import Synchronization
 
 /// Tells how long a tool took to make what it stores: the time from the miss of a key to its put. For tools whose
-/// connections are shared by all of their jobs; see ``CompileClock`` for the others.
-final class MissClock: Sendable {
+/// connections are shared by all of their jobs; see ``ConnectionClock`` for the others.
+final class KeyClock: Sendable {
   private let misses = Mutex<[CacheKey: NIODeadline]>([:])
 
   /// More than a build of Go's standard library and its dependants misses. What is older was not stored, and is
