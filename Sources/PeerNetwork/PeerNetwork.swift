@@ -79,6 +79,7 @@ package final class PeerNetwork: Sendable {
   private let book: PeerBook
   private let index = PeerIndex()
   private let summary = OwnSummary()
+  private let summaryUpkeep: SummaryUpkeep
   private let service: PeerService
   private let loop: any EventLoop
   private let directory: NIOLoopBound<PeerDirectory>
@@ -109,6 +110,7 @@ package final class PeerNetwork: Sendable {
     rendezvous = Rendezvous(directory: parameters.rendezvousDirectory, tag: keys.announcementTag(day: 0))
     loop = parameters.group.next()
     state = StatusBoard()
+    summaryUpkeep = SummaryUpkeep(store: parameters.store, summary: summary)
     let directoryBox = try Self.onLoop(loop) { [member, index, book, settling, loop, background] in
       let storing = BackgroundStoring(pool: background)
       return NIOLoopBound(
@@ -154,7 +156,7 @@ package final class PeerNetwork: Sendable {
     try? await onDirectory { $0.listeningPort = port }
     await dialKnown()
     discovery.start(port: port)
-    background.submit { _ in self.refreshSummary(isForced: true) }
+    background.submit { _ in self.summaryUpkeep.refresh(isForced: true) }
     let this = self
     let task = loop.scheduleRepeatedTask(initialDelay: Self.upkeepInterval, delay: Self.upkeepInterval) { _ in
       this.background.submit { if $0 == .active { this.upkeep() } }
@@ -237,28 +239,16 @@ package final class PeerNetwork: Sendable {
 
   /// To be called with each key that was stored.
   package func stored(_ key: CacheKey) {
-    state.noteStored()
-    summary.insert(parameters.store.fingerprint(of: key))
+    summaryUpkeep.stored(key)
   }
 
   private func upkeep() {
     book.flush()
-    refreshSummary(isForced: false)
+    summaryUpkeep.refresh(isForced: false)
     discovery.renew()
     let local = localServers()
     let directory = directory
     loop.execute { for endpoint in local { directory.value.add(endpoint, source: .announced) } }
-  }
-
-  /// Lists the store, in case others have changed it. Blocks.
-  private func refreshSummary(isForced: Bool) {
-    guard isForced || state.isListingDue(parameters.store) else { return }
-    state.noteListing(of: parameters.store)
-    summary.replace {
-      var fingerprints: Set<UInt32> = []
-      parameters.store.forEachFingerprint { if fingerprints.count < OwnSummary.limit { fingerprints.insert($0) } }
-      return fingerprints
-    }
   }
 
   // MARK: - Ending
