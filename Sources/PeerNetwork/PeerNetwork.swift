@@ -248,7 +248,7 @@ package final class PeerNetwork: Sendable {
     discovery.renew()
     let local = localServers()
     let directory = directory
-    loop.execute { for endpoint in local { directory.value.add(endpoint, source: .announced) } }
+    loop.execute { directory.value.setLocal(local, isComplete: local.count < Rendezvous.limit) }
   }
 
   // MARK: - Ending

@@ -31,8 +31,6 @@ final class PeerLink {
   let endpoint: PeerEndpoint
   let slot: PeerIndex.Slot
   private(set) var state = State.connecting
-  /// Whether the peer was one to be kept.
-  private var isAccepted = false
   /// What the peer says to our requests; nil as long as it has not said anything.
   private(set) var answer = PeerSighting.Answer.unknown
   var breaker = CircuitBreaker()
@@ -72,7 +70,6 @@ final class PeerLink {
     guard case .connecting = state else { return }
     state = .connected(welcome)
     guard network.accept(self, welcome) else { return end() }
-    isAccepted = true
     note(welcome.consent == "allowed" ? .allowed : welcome.consent == "denied" ? .denied : .pending)
     // Who has not been let in will hear no sooner than its owner answers.
     if answer != .allowed { settle() }
@@ -90,7 +87,7 @@ final class PeerLink {
     fetchers = []
     watcher = nil
     for handler in handlers { handler.close() }
-    network.ended(self, wasConnected: isAccepted)
+    network.ended(self)
   }
 
   private func settle() {
