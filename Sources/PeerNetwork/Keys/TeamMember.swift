@@ -13,9 +13,11 @@ struct TeamMember: Sendable {
   let name: String
   /// Milliseconds since 1970.
   let now: @Sendable () -> UInt64
+  private let tags: DailyTags
 
   init(keys: TeamKeys, identity: MachineIdentity, name: String, now: @escaping @Sendable () -> UInt64) throws {
     self.keys = keys
+    tags = DailyTags(keys: keys)
     self.identity = identity
     self.name = name
     self.now = now
@@ -31,6 +33,6 @@ struct TeamMember: Sendable {
   /// Whether a service that announces itself so is of this team, and not this one.
   func isTeammate(_ text: [String: String]) -> Bool {
     guard text["v"] == "1", let tag = text["team"], text["id"] != instance else { return false }
-    return keys.isAnnouncement(tag, day: now() / Self.day)
+    return tags.contains(tag, day: now() / Self.day)
   }
 }
