@@ -129,7 +129,8 @@ final class EntryFetch: AnswerConsumer {
     switch head.status {
     case PeerStatus.refused.rawValue: .refused
     case PeerStatus.busy.rawValue: .busy
-    default: .absent
+    case PeerStatus.missing.rawValue: .absent
+    default: .failed
     }
   }
 
@@ -138,8 +139,10 @@ final class EntryFetch: AnswerConsumer {
     link.breaker.recordSuccess()
     switch head.status {
     case PeerStatus.refused.rawValue: link.wasRefused()
-    case PeerStatus.busy.rawValue: break
-    default: lookup.forget(link)
+    case PeerStatus.missing.rawValue: lookup.forget(link)
+    // One of the clocks has been set: with the time that came with this answer, the request is taken.
+    case PeerStatus.unauthenticated.rawValue: lookup.askAgain(link)
+    default: break
     }
   }
 

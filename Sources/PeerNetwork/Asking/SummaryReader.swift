@@ -6,7 +6,7 @@ final class SummaryReader: AnswerConsumer {
     case full(SummaryGeneration, FingerprintTable)
     case changes(SummaryGeneration, [UInt32])
     case refused(isDenied: Bool)
-    /// The peer has too much to do.
+    /// It is to be asked again a little later.
     case busy
     case failed
   }
@@ -38,6 +38,8 @@ final class SummaryReader: AnswerConsumer {
     case PeerStatus.refused.rawValue where head.contentLength == 0:
       refusal = .refused(isDenied: head["fabrik-consent"] == "denied")
     case PeerStatus.busy.rawValue where head.contentLength == 0: refusal = .busy
+    // One of the clocks has been set: to be asked again, by the time that came with this answer.
+    case PeerStatus.unauthenticated.rawValue where head.contentLength == 0: refusal = .busy
     default:
       // Whatever else it sends is not a summary, and is not kept.
       completion(.failed)

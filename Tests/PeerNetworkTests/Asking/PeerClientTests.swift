@@ -156,6 +156,18 @@ struct PeerClientTests {
     #expect(bench.handler.isClosed, "but not for ever")
   }
 
+  @Test("goes on by the peer's time when a clock has been set later")
+  func skewLater() throws {
+    let bench = try Bench.ready()
+    let time = bench.now + 3_600_000
+    for expected in [bench.now, time] {
+      bench.handler.ask(key, Consumer())
+      #expect(try bench.takeRequests().map { $0["fabrik-time"] } == ["\(expected)"])
+      try bench.answer(.unauthenticated, ["fabrik-time": "\(time)"])
+    }
+    #expect(bench.handler.isReady)
+  }
+
   @Test(
     "does not mind what time the peer says it is",
     arguments: ["", "-1", "x", "0", "18446744073709551615", "4611686018427387903"])

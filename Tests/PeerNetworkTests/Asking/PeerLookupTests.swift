@@ -106,6 +106,14 @@ extension RealNetwork {
 
       var holder: Int? { first.withLock { $0 } }
 
+      /// Whether this is the first to ask.
+      func take() -> Bool {
+        first.withLock { first in
+          defer { first = 0 }
+          return first == nil
+        }
+      }
+
       func reset() { first.withLock { $0 = nil } }
 
       func isFirst(_ number: Int) -> Bool {
@@ -222,6 +230,37 @@ extension RealNetwork {
         let peer = try await asker.fetch(key)
         #expect(peer == nil && asker.store.lookup(key) == nil)
         #expect(!asker.layer.mayHold(key))
+      }
+    }
+
+    @Test("is asked again when one of the clocks has been set, and does not take that for a no")
+    func clockWasSet() async throws {
+      try await withPeers(1) { asker, peers in
+        peers[0].hold(key, [1])
+        #expect(try await asker.await(1, holding: key))
+        let first = Claim()
+        let refusal = MessageHead.answer(.unauthenticated, ["fabrik-time": "\(CacheStore.systemTime())"])
+        peers[0].meddler.follow { answer in
+          guard answer.isEntry, first.take() else { return .send(answer) }
+          var buffer = ByteBuffer()
+          refusal.write(into: &buffer)
+          return .send(buffer)
+        }
+        let peer = try await asker.fetch(key)
+        #expect(peer == "peer 1" && peers[0].meddler.questions == 2)
+      }
+    }
+
+    @Test("fails when the peer's answer is of no known kind, and may ask it again", arguments: [400, 401, 500])
+    func otherStatus(status: Int) async throws {
+      try await withPeers(1) { asker, peers in
+        peers[0].hold(key, [1])
+        #expect(try await asker.await(1, holding: key))
+        peers[0].meddler.follow {
+          $0.isEntry ? .send(ByteBuffer(string: "HTTP/1.1 \(status) No\r\ncontent-length: 0\r\n\r\n")) : .send($0)
+        }
+        let answer = try await asker.ask(key)
+        #expect(answer.outcome.kind == .failed && asker.layer.mayHold(key))
       }
     }
 

@@ -73,6 +73,16 @@ struct SummaryReaderTests {
     }
   }
 
+  @Test("may be to ask again")
+  func again() throws {
+    for status in [PeerStatus.busy, .unauthenticated] {
+      guard case .busy = try read(["fabrik-time": "5"], status: status) else {
+        Issue.record("not understood")
+        return
+      }
+    }
+  }
+
   @Test("is nothing when it is something else")
   func failures() throws {
     func isFailure(_ result: SummaryReader.Result) -> Bool { if case .failed = result { true } else { false } }
