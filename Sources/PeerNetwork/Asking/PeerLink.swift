@@ -160,7 +160,11 @@ final class PeerLink {
   // MARK: - Fetching
 
   private func addFetcher() {
-    let fetcher = network.connector.connect(to: endpoint, port: network.listeningPort) { _ in
+    guard let peer else { return }
+    let fetcher = network.connector.connect(to: endpoint, port: network.listeningPort) { [weak self] welcome in
+      // Somebody else, or another server, is there by now: it holds other things than this one said, and must not
+      // answer for it.
+      if welcome.peer.publicKey != peer.publicKey || welcome.peer.instance != peer.instance { self?.end() }
     } onClose: { [weak self] in
       self?.fetchers.removeAll { $0.isClosed }
     }

@@ -233,6 +233,24 @@ extension RealNetwork {
       }
     }
 
+    @Test("takes nothing from whoever else is at the peer's address by then, and bans nobody for it")
+    func successor() async throws {
+      try await withTemporaryDirectory { directory in
+        let asker = try await Asker(directory)
+        let peer = try await MadePeer(directory, number: 1, successor: 2)
+        peer.hold(key, [1])
+        try await asker.dial(peer)
+        // The first to answer was another; whoever comes in its place is the peer from then on.
+        #expect(
+          await eventually {
+            (try? await asker.on { $0.allLinks.compactMap(\.peer?.name) }) == ["peer 2"]
+          })
+        #expect(peer.meddler.questions == 0)
+        await asker.stop()
+        await peer.stop()
+      }
+    }
+
     @Test("is asked again when one of the clocks has been set, and does not take that for a no")
     func clockWasSet() async throws {
       try await withPeers(1) { asker, peers in
