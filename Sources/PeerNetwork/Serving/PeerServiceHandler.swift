@@ -194,9 +194,13 @@ final class PeerServiceHandler: ChannelInboundHandler {
   // MARK: - Entries
 
   private func sendEntry(_ key: CacheKey, to peer: Introduction, _ context: ChannelHandlerContext) {
-    guard service.limits.beginTransfer() else { return write(.answer(.busy), context) }
+    guard service.limits.beginTransfer(for: peer.identifier) else {
+      return write(.answer(.busy), context)
+    }
     service.transfers.begin()
-    guard let entry = service.store.lookupShared(key) else { return endTransfer(answering: .missing, context) }
+    guard let entry = service.store.lookupShared(key) else {
+      return endTransfer(for: peer, answering: .missing, context)
+    }
     var fields = ["fabrik-digest": Hex.encode(entry.record.digest.bytes)]
     if let duration = entry.record.duration { fields["fabrik-duration-ms"] = String(duration) }
     let head = MessageHead.answer(.ok, length: entry.size, fields)
@@ -212,15 +216,15 @@ final class PeerServiceHandler: ChannelInboundHandler {
     sent.whenSuccess { isSent in
       let (handler, context) = this.value
       handler.service.transfers.end()
-      handler.service.limits.endTransfer()
+      handler.service.limits.endTransfer(for: peer.identifier)
       if isSent { handler.service.book.served(peer.identifier, bytes: size) }
       handler.proceed(context)
     }
   }
 
-  private func endTransfer(answering status: PeerStatus, _ context: ChannelHandlerContext) {
+  private func endTransfer(for peer: Introduction, answering status: PeerStatus, _ context: ChannelHandlerContext) {
     service.transfers.end()
-    service.limits.endTransfer()
+    service.limits.endTransfer(for: peer.identifier)
     write(.answer(status), context)
   }
 
@@ -310,7 +314,7 @@ final class PeerServiceHandler: ChannelInboundHandler {
       write(.answer(.refused, ["fabrik-consent": verdict.rawValue]), context)
       return proceed(context)
     }
-    guard service.limits.beginTransfer() else {
+    guard service.limits.beginTransfer(for: peer.identifier) else {
       write(.answer(.busy), context)
       return proceed(context)
     }
@@ -326,7 +330,7 @@ final class PeerServiceHandler: ChannelInboundHandler {
     let this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     context.writeAndFlush(wrapOutboundOut(buffer)).whenComplete { _ in
       let (handler, context) = this.value
-      handler.service.limits.endTransfer()
+      handler.service.limits.endTransfer(for: peer.identifier)
       handler.proceed(context)
     }
   }

@@ -213,7 +213,9 @@ struct PeerServiceTests {
       #expect(answers.count == 1 && (answers[0].status == 404 || !answers[0].isWhole))
       #expect(bench.service.transfers.current == 0)
       #expect(bench.store.lookup(Self.key) == nil, "and it is gone")
-      #expect(bench.service.limits.beginTransfer())
+      // All places are free again.
+      let peer = bench.client.identifier
+      for _ in 0..<ServingLimits.transfersPerPeer { #expect(bench.service.limits.beginTransfer(for: peer)) }
     }
   }
 
@@ -222,9 +224,9 @@ struct PeerServiceTests {
     try withServiceBench { bench in
       try bench.introduce()
       bench.store.put(Self.key, [1])
-      while bench.service.limits.beginTransfer() {}
+      while bench.service.limits.beginTransfer(for: bench.client.identifier) {}
       #expect(try bench.ask(.entry(Self.key)).map(\.status) == [429])
-      bench.service.limits.endTransfer()
+      bench.service.limits.endTransfer(for: bench.client.identifier)
       #expect(try bench.ask(.entry(Self.key)).map(\.status) == [200])
       #expect(try bench.ask(.entry(Self.key)).map(\.status) == [200])
     }
