@@ -96,6 +96,7 @@ let package = Package(
         "CacheStore", "CCurl", "ChannelSupport", "ControlProtocol", "Cryptography", "LayeredCache", "SystemSupport",
         system,
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: strict),
     .target(

@@ -1,6 +1,7 @@
 import CacheStore
 import Cryptography
 import NIOCore
+import NIOPosix
 
 /// Sends one entry of the local store up.
 final class EntryUpload: StoreExchange, @unchecked Sendable {
@@ -8,19 +9,31 @@ final class EntryUpload: StoreExchange, @unchecked Sendable {
   private static let leastRate = 10_000.0
   private static let grace = 30.0
 
+  private enum Preparation {
+    case none
+    /// There is nothing to send any more.
+    case gone
+    /// The digest of one that does not go into an `ActionResult`.
+    case ready(SealedEntry, Digest?)
+  }
+
   private let key: CacheKey
   private let local: CacheStore
+  private let pool: NIOThreadPool
   private let sealingKey: [UInt8]?
   private let onEnd: @Sendable (Outcome) -> Void
+  /// Of an object for a Bazel cache; written before the engine is given anything to do.
+  private var preparation = Preparation.none
   /// Where the object has been put, of which the `ActionResult` is still to tell; nil: the object itself is next.
   private var place: BazelLayout.Place?
 
   init(
     _ key: CacheKey, of upstream: Upstream, equipment: Equipment, from local: CacheStore,
-    onEnd: @escaping @Sendable (Outcome) -> Void
+    pool: NIOThreadPool = .singleton, onEnd: @escaping @Sendable (Outcome) -> Void
   ) {
     self.key = key
     self.local = local
+    self.pool = pool
     self.onEnd = onEnd
     sealingKey = equipment.sealingKey
     super.init(
@@ -35,24 +48,46 @@ final class EntryUpload: StoreExchange, @unchecked Sendable {
     return seconds > Self.grace + Double(sent) / Self.leastRate
   }
 
-  override func makeBody() -> Body? {
+  /// A large object's digest is in its URL: it is computed before the object's turn comes, and beside the engine's thread,
+  /// on which lookups wait for their answers meanwhile. Once: neither a refusal nor what is sent next changes it.
+  override func start() {
+    guard upstream.store.isBazel, case .none = preparation else { return super.start() }
+    pool.submit { _ in
+      self.preparation = self.prepare()
+      self.engineStart()
+    }
+  }
+
+  private func engineStart() { super.start() }
+
+  private func prepare() -> Preparation {
+    guard let object = openObject() else { return .gone }
+    if object.size <= UInt64(BazelLayout.inlineLimit) { return .ready(object, nil) }
+    return object.digest.map { .ready(object, $0) } ?? .gone
+  }
+
+  private func openObject() -> SealedEntry? {
     // Evicted meanwhile, or replaced: what is there now is sent.
     guard let entry = local.lookup(key) else { return nil }
     let record = entry.record
     let envelope = Envelope(key: key, digest: record.digest, size: record.size, duration: record.duration)
-    guard let head = envelope.head(sealingKey: sealingKey) else { return nil }
-    let object = SealedEntry(head: head, entry: entry)
-    return upstream.store.isBazel ? bazelBody(object) : Body(body: object)
+    return envelope.head(sealingKey: sealingKey).map { SealedEntry(head: $0, entry: entry) }
+  }
+
+  override func makeBody() -> Body? {
+    switch preparation {
+    case .none: openObject().map { Body(body: $0) }
+    case .gone: nil
+    case .ready(let object, let digest): bazelBody(object, digest)
+    }
   }
 
   /// Small objects go into the `ActionResult`. Of others the bytes go first: a result that names what is not there is
   /// refused.
-  private func bazelBody(_ object: SealedEntry) -> Body? {
+  private func bazelBody(_ object: SealedEntry, _ digest: Digest?) -> Body? {
     if let place, !isResultNext { return Body(body: MemoryBody(BazelLayout.encode(place))) }
-    if object.size <= UInt64(BazelLayout.inlineLimit) {
-      return object.bytes.map { Body(body: MemoryBody(BazelLayout.encode(.inline($0)))) }
-    }
-    guard let digest = object.digest, let url = upstream.store.blobURL(digest) else { return nil }
+    guard let digest else { return object.bytes.map { Body(body: MemoryBody(BazelLayout.encode(.inline($0)))) } }
+    guard let url = upstream.store.blobURL(digest) else { return nil }
     place = .blob(digest, size: object.size)
     isResultNext = true
     target = url
@@ -126,7 +161,8 @@ final class SealedEntry: UploadBody {
       return part.count
     }
     let start = offset - boundary
-    let count = Int(min(UInt64(buffer.count), entry.size - min(entry.size, start)))
+    guard start <= entry.size else { return nil }
+    let count = Int(min(UInt64(buffer.count), entry.size - start))
     let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
     if let inline = entry.inlineBody {
       target.copyBytes(from: inline[Int(start)...].prefix(count))
