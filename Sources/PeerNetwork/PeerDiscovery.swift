@@ -52,7 +52,7 @@ final class PeerDiscovery: Sendable {
     do {
       try services.start()
     } catch {
-      board.set("problem", "no discovery: \(error)")
+      board.add(problem: "no discovery: \(error)")
     }
     state.withLock { $0.port = port }
     if port > 0 { publish() } else { board.set("discovery", "not announced") }

@@ -197,7 +197,10 @@ package final class PeerNetwork: Sendable {
         state.keep(channel)
         return UInt16(channel.localAddress?.port ?? 0)
       } catch {
-        state.set("problem", "port \(port) is taken; peers are answered on another, which a firewall may block")
+        state.add(
+          problem: port == 0
+            ? "no port can be had (\(error)): peers cannot ask this machine"
+            : "port \(port) cannot be had (\(error)); peers are answered on another, which a firewall may block")
       }
     }
     return 0

@@ -17,6 +17,13 @@ final class StatusBoard: Sendable {
     state.withLock { $0.fields[name] = value }
   }
 
+  /// Says what does not work, beside what else does not.
+  func add(problem: String) {
+    state.withLock { state in
+      state.fields["problem"] = [state.fields["problem"], problem].compactMap { $0 }.joined(separator: "; ")
+    }
+  }
+
   func keep(_ channel: any Channel) {
     state.withLock { $0.channels.append(channel) }
   }
