@@ -68,18 +68,21 @@ package final class AvahiPublisher: Sendable {
 
   /// Begins on a thread of its own. Does nothing when it has begun.
   package func start() {
-    thread.withLock { thread in
-      guard thread == nil else { return }
+    let failure = thread.withLock { thread -> (any Error)? in
+      guard thread == nil else { return nil }
       do {
         let interruption = try Interruption()
         let work = AvahiWork(
           service: service, interfaces: interfaces, busAddress: busAddress, interruption: interruption,
           onChange: onChange)
         thread = (try BusThread { work.run() }, interruption)
+        return nil
       } catch {
-        onChange(.unavailable("\(error)"))
+        return error
       }
     }
+    // Not with the lock held: whoever is told may want to stop this.
+    if let failure { onChange(.unavailable("\(failure)")) }
   }
 
   /// Withdraws the service, upon which the daemon says goodbye to the network, and waits for the thread, at most 5 s; usually a millisecond.
