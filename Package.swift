@@ -106,7 +106,7 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Discovery", dependencies: ["SystemSupport", system], swiftSettings: strict),
     // Talks to libdbus-1, which is loaded when it is needed and may be absent.
-    .target(name: "DesktopBus", dependencies: [system], swiftSettings: strict),
+    .target(name: "DesktopBus", dependencies: ["SystemSupport", system], swiftSettings: strict),
     .target(
       name: "CacheServer",
       dependencies: [

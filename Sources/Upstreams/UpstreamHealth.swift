@@ -2,6 +2,7 @@ import ControlProtocol
 import LayeredCache
 import NIOCore
 import Synchronization
+import SystemSupport
 
 #if canImport(Glibc)
   import Glibc
@@ -56,12 +57,15 @@ final class UpstreamHealth: Sendable {
   /// Kinds of trouble that are remembered: what a store says may be in the text.
   fileprivate static let mostSaid = 32
 
+  /// Of a URL; the file that it is written in may be somebody else's.
+  private static let longestName = 300
+
   private let name: String
   private let state = Mutex(State())
 
   /// - Parameter name: of the store, as the user wrote it.
   init(name: String) {
-    self.name = name
+    self.name = DisplayText.clean(name, limit: Self.longestName)
   }
 
   /// Whether a question may be asked now. If so, its end must be recorded.
@@ -201,6 +205,9 @@ extension Envelope.Flaw {
 }
 
 extension TransferFailure {
+  /// Of what a library says.
+  private static let longestRemark = 200
+
   /// nil: it says nothing about the store.
   var problem: UpstreamProblem? {
     switch self {
@@ -211,11 +218,16 @@ extension TransferFailure {
     case .refused: .init(kind: .lasting, text: "refuses connections: is it running, and is the port right?")
     case .handshake: .init(kind: .passing, text: "does not agree on TLS: check the url's scheme and port")
     case .tls(let text):
-      .init(kind: .lasting, text: "cannot be trusted (\(Printable.text(text))): for a private authority set ca_file")
+      .init(
+        kind: .lasting,
+        text:
+          "cannot be trusted (\(DisplayText.clean(text, limit: Self.longestRemark))): for a private authority set ca_file"
+      )
     case .stalled: .init(kind: .passing, text: "does not answer in time; builds go on without it")
     case .tooSlow: .init(kind: .passing, text: "sends too slowly; builds go on without it")
     case .reset: .init(kind: .passing, text: "breaks connections off; builds go on without it")
-    case .other(let text): .init(kind: .passing, text: "cannot be used: \(Printable.text(text))")
+    case .other(let text):
+      .init(kind: .passing, text: "cannot be used: \(DisplayText.clean(text, limit: Self.longestRemark))")
     case .givenUp, .stopped: nil
     }
   }

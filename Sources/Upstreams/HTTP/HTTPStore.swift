@@ -25,7 +25,7 @@ struct HTTPStore: ObjectStore {
     let path = location.prefix { $0 != "?" && $0 != "#" }
     let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
     let base = parts.joined(separator: "/")
-    return Printable.text(base.isEmpty || base.hasSuffix(":/") ? path : base[...])
+    return DisplayText.clean(base.isEmpty || base.hasSuffix(":/") ? path : base[...], limit: 200)
   }
 
   /// A request for a path below the base.
@@ -94,18 +94,5 @@ enum URLText {
     // A path alone stays; `//host/…` does not.
     let target = location.hasPrefix("/") && !location.hasPrefix("//") ? origin + location : location
     return Self.origin(of: target) == origin ? target : nil
-  }
-}
-
-/// What others say, made fit for a terminal.
-enum Printable {
-  private static let limit = 200
-
-  static func text(_ text: some StringProtocol) -> String {
-    var result = ""
-    for scalar in text.unicodeScalars.prefix(limit) {
-      result.unicodeScalars.append((0x20..<0x7f).contains(scalar.value) ? scalar : "?")
-    }
-    return result
   }
 }

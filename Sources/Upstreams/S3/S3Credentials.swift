@@ -1,4 +1,5 @@
 import ControlProtocol
+import SystemSupport
 
 /// What requests to S3 are signed with.
 struct S3Credentials: Sendable, Equatable {
@@ -15,6 +16,6 @@ struct S3Problem: Error, Equatable, CustomStringConvertible {
   let description: String
 
   init(_ description: String) {
-    self.description = PlainText.clean(description, limit: 1000)
+    self.description = DisplayText.clean(description, limit: 1000)
   }
 }
