@@ -169,7 +169,7 @@ struct PeerRecordsTests {
     try withRecords { records, _ in
       let sighting = PeerSighting(
         name: "Büro 2", address: "[fe80::1%eth0]:4711", team: "0123456789abcdef", lastSeen: 5, fetchedHits: 1,
-        fetchedBytes: .max, servedHits: 3, servedBytes: 4, answer: "pending")
+        fetchedBytes: .max, servedHits: 3, servedBytes: 4, answer: .pending)
       records.record(sighting, of: peer(7))
       #expect(records.sighting(of: peer(7)) == sighting)
       #expect(records.consent(of: peer(7)) == nil)

@@ -70,7 +70,7 @@ final class PeerLink {
     guard case .connecting = state else { return }
     state = .connected(welcome)
     guard network.accept(self, welcome) else { return end() }
-    note(welcome.consent == "allowed" ? .allowed : welcome.consent == "denied" ? .denied : .pending)
+    note(welcome.consent)
     // Who has not been let in will hear no sooner than its owner answers.
     if answer != .allowed { settle() }
     addFetcher()
@@ -137,8 +137,8 @@ final class PeerLink {
       count = added.count
       self.generation = generation
       network.index.insert(added, into: slot)
-    case .refused(let isDenied):
-      note(isDenied ? .denied : .pending)
+    case .refused(let answer):
+      note(answer)
       network.index.clear(slot)
       generation = nil
       settle()

@@ -1,6 +1,7 @@
 import Cryptography
 import NIOCore
 import NIOEmbedded
+import PeerRecords
 import TestSupport
 import Testing
 
@@ -112,7 +113,7 @@ struct PeerClientTests {
     #expect(!bench.handler.isReady && bench.welcomes.isEmpty)
     try bench.welcome()
     #expect(bench.handler.isReady && bench.welcomes.count == 1)
-    #expect(bench.welcomes[0].peer.name == "peer" && bench.welcomes[0].consent == "allowed")
+    #expect(bench.welcomes[0].peer.name == "peer" && bench.welcomes[0].consent == .allowed)
   }
 
   @Test("is closed by a peer that is not who it says, or is this server itself")
