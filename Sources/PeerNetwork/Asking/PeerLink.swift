@@ -21,7 +21,7 @@ final class PeerLink {
   /// A summary on request comes at once.
   private static let firstSummaryPatience = TimeAmount.seconds(10)
   /// Longer than the peer waits for changes.
-  private static let summaryPatience = PeerServiceHandler.changePatience + .seconds(15)
+  private static let summaryPatience = SummaryAnswer.changePatience + .seconds(15)
   /// How soon to ask for changes again, and how much later for each that came.
   private static let changePause = TimeAmount.milliseconds(5)
   private static let fingerprintPause = TimeAmount.microseconds(1)

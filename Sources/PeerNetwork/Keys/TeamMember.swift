@@ -30,6 +30,9 @@ struct TeamMember: Sendable {
 
   var announcementTag: String { keys.announcementTag(day: now() / Self.day) }
 
+  /// With these an answer tells this machine's time.
+  var timeFields: [String: String] { [RequestSignature.timeField: String(now())] }
+
   /// Whether a service that announces itself so is of this team, and not this one.
   func isTeammate(_ text: [String: String]) -> Bool {
     guard text["v"] == "1", let tag = text["team"], text["id"] != instance else { return false }

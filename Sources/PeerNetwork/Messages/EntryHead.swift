@@ -20,7 +20,8 @@ struct EntryHead: Sendable, Equatable {
 
   /// Reads an answer of ``PeerStatus/ok``; nil when it does not say what the digest is.
   init?(_ head: MessageHead) {
-    guard let bytes = head[Self.digestField].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length else {
+    guard let bytes = head[Self.digestField].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length
+    else {
       return nil
     }
     digest = Digest(bytes: bytes)

@@ -19,7 +19,8 @@ struct KnownPeersTests {
       for (number, sighting) in sightings.enumerated() {
         let peer = try #require(PeerIdentifier(Hex.encode([UInt8](repeating: UInt8(number), count: 16))))
         records.record(
-          PeerSighting(name: "a", address: sighting.address, team: sighting.team, lastSeen: now - sighting.age), of: peer)
+          PeerSighting(name: "a", address: sighting.address, team: sighting.team, lastSeen: now - sighting.age),
+          of: peer)
       }
       let (fresh, all) = KnownPeers(records: records, team: "0123456789abcdef").endpoints(now: now)
       return (fresh.map(\.description), all.map(\.description))
@@ -31,7 +32,8 @@ struct KnownPeersTests {
     let team = "0123456789abcdef"
     let (fresh, all) = try endpoints([
       (KnownPeers.memory, "10.0.0.1:1", team), (KnownPeers.memory - 1, "10.0.0.2:1", team),
-      (KnownPeers.freshness, "10.0.0.3:1", team), (KnownPeers.freshness - 1, "10.0.0.4:1", team), (5, "10.0.0.5:1", team),
+      (KnownPeers.freshness, "10.0.0.3:1", team), (KnownPeers.freshness - 1, "10.0.0.4:1", team),
+      (5, "10.0.0.5:1", team),
       (5, "nonsense", team), (5, "8.8.8.8:1", team), (5, "10.0.0.6:1", "fedcba9876543210"),
     ])
     #expect(fresh == ["10.0.0.5:1", "10.0.0.4:1"])
