@@ -1,5 +1,4 @@
 import CacheStore
-import Cryptography
 import NIOCore
 import NIOPosix
 
@@ -8,6 +7,8 @@ final class EntryUpload: StoreExchange, @unchecked Sendable {
   /// A body must be taken at this rate, in bytes per second; nobody waits for it.
   private static let leastRate = 10_000.0
   private static let grace = 30.0
+  /// Milliseconds: the store may write to its disk before it answers.
+  private static let longestPatience = 60_000
 
   private enum Preparation {
     case none
@@ -40,8 +41,7 @@ final class EntryUpload: StoreExchange, @unchecked Sendable {
       .put, ObjectName(scope: equipment.scope, key: key), of: upstream, engine: equipment.engine, urgency: .upload)
   }
 
-  /// The store may write to its disk before it answers.
-  override var patience: Int { 60_000 }
+  override var patience: Int { Self.longestPatience }
 
   override func isTooSlow(sent: UInt64, since begin: NIODeadline) -> Bool {
     let seconds = Double((NIODeadline.now() - begin).nanoseconds) / 1e9
@@ -74,24 +74,27 @@ final class EntryUpload: StoreExchange, @unchecked Sendable {
     return envelope.head(sealingKey: sealingKey).map { SealedEntry(head: $0, entry: entry) }
   }
 
-  override func makeBody() -> Body? {
-    switch preparation {
-    case .none: openObject().map { Body(body: $0) }
-    case .gone: nil
-    case .ready(let object, let digest): bazelBody(object, digest)
-    }
+  override func makeBody() throws(BodyGone) -> (any UploadBody)? {
+    let body: (any UploadBody)? =
+      switch preparation {
+      case .none: openObject()
+      case .gone: nil
+      case .ready(let object, let digest): bazelBody(object, digest)
+      }
+    guard let body else { throw BodyGone() }
+    return body
   }
 
   /// Small objects go into the `ActionResult`. Of others the bytes go first: a result that names what is not there is
   /// refused.
-  private func bazelBody(_ object: SealedEntry, _ digest: Digest?) -> Body? {
-    if let place, !isResultNext { return Body(body: MemoryBody(BazelLayout.encode(place))) }
-    guard let digest else { return object.bytes.map { Body(body: MemoryBody(BazelLayout.encode(.inline($0)))) } }
+  private func bazelBody(_ object: SealedEntry, _ digest: Digest?) -> (any UploadBody)? {
+    if let place, !isResultNext { return MemoryBody(BazelLayout.encode(place)) }
+    guard let digest else { return object.bytes.map { MemoryBody(BazelLayout.encode(.inline($0))) } }
     guard let url = upstream.store.blobURL(digest) else { return nil }
     place = .blob(digest, size: object.size)
     isResultNext = true
     target = url
-    return Body(body: object)
+    return object
   }
 
   /// Whether the request under way is for the blob, after which the `ActionResult` follows.
@@ -103,90 +106,5 @@ final class EntryUpload: StoreExchange, @unchecked Sendable {
       return proceed(to: nil)
     }
     onEnd(outcome)
-  }
-}
-
-/// An entry of the local store behind its envelope's head.
-final class SealedEntry: UploadBody {
-  private let head: [UInt8]
-  private let entry: OpenEntry
-
-  init(head: [UInt8], entry: OpenEntry) {
-    self.head = head
-    self.entry = entry
-  }
-
-  var size: UInt64 { UInt64(head.count) + entry.size }
-
-  /// All of it; nil when it cannot be read.
-  var bytes: [UInt8]? {
-    var isRead = true
-    let bytes = [UInt8](unsafeUninitializedCapacity: Int(size)) { buffer, count in
-      count = Int(size)
-      isRead = read(at: 0, into: UnsafeMutableRawBufferPointer(buffer), count: count)
-      if !isRead { buffer.initialize(repeating: 0) }
-    }
-    return isRead ? bytes : nil
-  }
-
-  /// The SHA-256 of all of it; nil when it cannot be read.
-  var digest: Digest? {
-    let digest = OpenSSLDigest()
-    let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
-    defer { piece.deallocate() }
-    var offset: UInt64 = 0
-    while offset < size {
-      guard let count = read(at: offset, into: piece), count > 0 else { return nil }
-      digest.update(UnsafeRawBufferPointer(rebasing: piece[..<count]))
-      offset += UInt64(count)
-    }
-    return digest.finish()
-  }
-
-  private func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer, count: Int) -> Bool {
-    var done = 0
-    while done < count {
-      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<count])
-      guard let more = read(at: offset + UInt64(done), into: rest), more > 0 else { return false }
-      done += more
-    }
-    return true
-  }
-
-  func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Int? {
-    let boundary = UInt64(head.count)
-    if offset < boundary {
-      let part = head[Int(offset)...].prefix(buffer.count)
-      buffer.copyBytes(from: part)
-      return part.count
-    }
-    let start = offset - boundary
-    guard start <= entry.size else { return nil }
-    let count = Int(min(UInt64(buffer.count), entry.size - start))
-    let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-    if let inline = entry.inlineBody {
-      target.copyBytes(from: inline[Int(start)...].prefix(count))
-    } else if let blob = entry.blob, count > 0 {
-      guard blob.read(at: start, into: target) else { return nil }
-    }
-    return count
-  }
-}
-
-/// A body in memory.
-final class MemoryBody: UploadBody {
-  private let bytes: [UInt8]
-
-  init(_ bytes: [UInt8]) {
-    self.bytes = bytes
-  }
-
-  var size: UInt64 { UInt64(bytes.count) }
-
-  func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Int? {
-    guard offset <= UInt64(bytes.count) else { return nil }
-    let part = bytes[Int(offset)...].prefix(buffer.count)
-    buffer.copyBytes(from: part)
-    return part.count
   }
 }
