@@ -104,9 +104,9 @@ let package = Package(
     .target(
       name: "GoCacheProgram", dependencies: ["FrontEnds", "SystemSupport", system],
       swiftSettings: strict),
-    .target(name: "Discovery", dependencies: ["SystemSupport", system], swiftSettings: strict),
     // Talks to libdbus-1, which is loaded when it is needed and may be absent.
     .target(name: "DesktopBus", dependencies: ["SystemSupport", system], swiftSettings: strict),
+    .target(name: "Discovery", dependencies: ["DesktopBus", "SystemSupport", system], swiftSettings: strict),
     .target(
       name: "CacheServer",
       dependencies: [
@@ -145,7 +145,8 @@ let package = Package(
 
     // Tests, in the libraries' order.
     .target(
-      name: "TestSupport", dependencies: ["CacheStore", "COpenSSL", "SystemSupport", system], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["CacheStore", "COpenSSL", "DesktopBus", "SystemSupport", system],
+      path: "Tests/TestSupport",
       swiftSettings: strict),
     .executableTarget(
       name: "store-writer", dependencies: ["CacheStore", "TestSupport", system], path: "Tests/StoreWriter",
@@ -174,7 +175,7 @@ let package = Package(
       with: "BuildRecords", "CacheStore", "ControlProtocol", nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix")),
     tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
     tests(of: "GoCacheProgram", with: "FrontEnds"),
-    tests(of: "Discovery", with: "discovery-probe"),
+    tests(of: "Discovery", with: "DesktopBus", "discovery-probe"),
     tests(of: "DesktopBus", with: "notification-service"),
     tests(
       of: "PeerNetwork",

@@ -1,12 +1,12 @@
 import SystemSupport
 
 /// A thread that waits for the bus, and is not waited for longer than somebody wants.
-struct BusThread: Sendable {
+package struct BusThread: Sendable {
   private let thread: WorkerThread
   private let ended: Interruption
 
   /// Throws an `Errno` or `.unavailable` when the system has no descriptor or thread left.
-  init(_ body: @escaping @Sendable () -> Void) throws {
+  package init(_ body: @escaping @Sendable () -> Void) throws {
     let ended = try Interruption()
     self.ended = ended
     do {
@@ -21,7 +21,7 @@ struct BusThread: Sendable {
 
   /// Waits for the thread's end. One that has not ended when the time is over is left to itself, as is the calling
   /// thread. To be called once.
-  func join(until deadline: Deadline) {
+  package func join(until deadline: Deadline) {
     if !thread.isCurrent, ended.wait(until: deadline) { thread.end() } else { thread.detach() }
   }
 }

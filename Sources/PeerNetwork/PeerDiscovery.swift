@@ -1,4 +1,3 @@
-import DesktopBus
 import Discovery
 import Synchronization
 import SystemSupport
@@ -65,7 +64,7 @@ final class PeerDiscovery: Sendable {
     }
     // Where Avahi does not publish, we answer ourselves; under another name, so that our goodbye is not taken for its.
     let publisher = AvahiPublisher(
-      AdvertisedService(instance: "\(member.instance)-avahi", type: "_fabrik._tcp", port: port, text: text),
+      PublishedService(instance: "\(member.instance)-avahi", port: port, text: text),
       interfaces: interfaces
     ) { [services, status, member] change in
       switch change {
