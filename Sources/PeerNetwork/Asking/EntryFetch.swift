@@ -91,7 +91,7 @@ final class EntryFetch: AnswerConsumer {
     }
     guard let entry = EntryHead(head), lookup.key.admits(entry.digest) else {
       over(.rejected)
-      lookup.ban(link)
+      lookup.directory.ban(link)
       lookup.failed(self)
       return false
     }
@@ -174,7 +174,7 @@ final class EntryFetch: AnswerConsumer {
     // Who needs a file waits for it.
     let stored = loop?.makePromise(of: Void.self)
     succeed(body, stored: stored?.futureResult)
-    lookup.network.storing.store(
+    lookup.directory.storing.store(
       body, under: lookup.key, digest: entry.digest, duration: entry.duration, origin: origin, in: lookup.store,
       done: stored)
   }
@@ -201,7 +201,7 @@ final class EntryFetch: AnswerConsumer {
   /// Not an accident: the channel does not change bytes, and the peer checks its own.
   private func lied() {
     over(.rejected)
-    lookup.ban(link)
+    lookup.directory.ban(link)
     lookup.failed(self)
   }
 

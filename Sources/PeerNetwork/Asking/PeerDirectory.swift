@@ -95,7 +95,7 @@ final class PeerDirectory {
 
   private func dial(_ endpoint: PeerEndpoint) {
     timers.removeValue(forKey: endpoint)?.cancel()
-    let link = PeerLink(endpoint: endpoint, network: self)
+    let link = PeerLink(endpoint: endpoint, directory: self)
     links[endpoint] = link
     linkBySlot[link.slot] = link
     link.start()

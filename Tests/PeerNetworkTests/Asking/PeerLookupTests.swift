@@ -411,7 +411,7 @@ extension RealNetwork {
           let done = loop.makePromise(of: LayerAnswer.self)
           let lookup = PeerLookup(
             key: key, store: store, candidates: directory.candidates(for: store.fingerprint(of: key)),
-            network: directory, promise: done)
+            directory: directory, promise: done)
           lookup.next()
           done.futureResult.map { $0.entry?.peer?.name }.cascade(to: promise)
           return WeakLookup(lookup, on: loop)
