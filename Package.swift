@@ -97,6 +97,7 @@ let package = Package(
         "CacheStore", "CCurl", "ChannelSupport", "ControlProtocol", "Cryptography", "LayeredCache", "SystemSupport",
         system,
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: strict),
     .target(
@@ -104,9 +105,9 @@ let package = Package(
     .target(
       name: "GoCacheProgram", dependencies: ["FrontEnds", "SystemSupport", system],
       swiftSettings: strict),
-    .target(name: "Discovery", dependencies: ["SystemSupport", system], swiftSettings: strict),
     // Talks to libdbus-1, which is loaded when it is needed and may be absent.
-    .target(name: "DesktopBus", dependencies: [system], swiftSettings: strict),
+    .target(name: "DesktopBus", dependencies: ["SystemSupport", system], swiftSettings: strict),
+    .target(name: "Discovery", dependencies: ["DesktopBus", "SystemSupport", system], swiftSettings: strict),
     .target(
       name: "CacheServer",
       dependencies: [
@@ -143,7 +144,8 @@ let package = Package(
 
     // Tests, in the libraries' order.
     .target(
-      name: "TestSupport", dependencies: ["CacheStore", "COpenSSL", "SystemSupport", system], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["CacheStore", "COpenSSL", "DesktopBus", "SystemSupport", system],
+      path: "Tests/TestSupport",
       swiftSettings: strict),
     .executableTarget(
       name: "store-writer", dependencies: ["CacheStore", "TestSupport", system], path: "Tests/StoreWriter",
@@ -173,7 +175,7 @@ let package = Package(
     tests(of: "ChannelSupport", with: "CacheStore", nio("NIOCore"), nio("NIOEmbedded")),
     tests(of: "FrontEnds", with: "CacheStore", "ControlProtocol", except: ["Fixtures"]),
     tests(of: "GoCacheProgram", with: "FrontEnds"),
-    tests(of: "Discovery", with: "discovery-probe"),
+    tests(of: "Discovery", with: "DesktopBus", "discovery-probe"),
     tests(of: "DesktopBus", with: "notification-service"),
     tests(
       of: "PeerNetwork",

@@ -92,8 +92,8 @@ package struct TeamKeys: Sendable {
     return Hex.encode(Array((OpenSSL.authenticate(message, key: announcementKey) ?? []).prefix(8)))
   }
 
-  /// Whether a tag is this team's, by a clock that may be a day off.
-  package func isAnnouncement(_ tag: String, day: UInt64) -> Bool {
-    (day == 0 ? 0...1 : day - 1...day + 1).contains { announcementTag(day: $0) == tag }
+  /// The tags that are this team's on one day, by clocks that may be a day off.
+  package func announcementTags(around day: UInt64) -> Set<String> {
+    Set((day == 0 ? 0...1 : day - 1...day + 1).map { announcementTag(day: $0) })
   }
 }

@@ -82,7 +82,7 @@ package final class BusConnection {
 
   /// The next call or signal, in the order of arrival. Nil when the time is over. Throws `.interrupted` or
   /// `.disconnected`.
-  func next(until deadline: Deadline) throws(BusFailure) -> BusMessage? {
+  package func next(until deadline: Deadline) throws(BusFailure) -> BusMessage? {
     while queue.isEmpty {
       guard let message = try link.receive(until: deadline) else { return nil }
       keep(message)

@@ -1,12 +1,12 @@
 /// A point in time up to which something is waited for. The time a machine sleeps does not count: nobody could answer.
-struct Deadline {
+package struct Deadline {
   private let end: SuspendingClock.Instant
 
-  static func after(_ duration: Duration) -> Deadline { Deadline(end: .now + duration) }
+  package static func after(_ duration: Duration) -> Deadline { Deadline(end: .now + duration) }
 
   func orEarlier(_ duration: Duration) -> Deadline { Deadline(end: min(end, .now + duration)) }
 
-  var isOver: Bool { SuspendingClock.now >= end }
+  package var isOver: Bool { SuspendingClock.now >= end }
 
   /// What is left; never negative.
   var remaining: Duration { max(.zero, SuspendingClock.now.duration(to: end)) }

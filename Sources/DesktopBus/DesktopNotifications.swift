@@ -1,3 +1,5 @@
+import SystemSupport
+
 /// What became of a question on the desktop.
 package enum NotificationAnswer: Sendable, Equatable {
   /// The key of the button pressed, one of those offered.
@@ -40,7 +42,7 @@ package struct DesktopNotifications: Sendable {
   /// - Parameters:
   ///   - title: one line.
   ///   - body: plain text, with line ends; markup in it is shown as it is. Names that strangers chose should go through
-  ///     `NotificationText.name` first, which limits their length.
+  ///     `DisplayText.name` first, which limits their length.
   ///   - actions: the buttons, in order.
   package func ask(
     title: String, body: String, actions: [NotificationAction], timeout: Duration, interruption: Interruption? = nil
@@ -51,6 +53,29 @@ package struct DesktopNotifications: Sendable {
       return try ask(bus, title: title, body: body, actions: actions, timeout: timeout)
     } catch {
       return .unavailable(error.description)
+    }
+  }
+
+  /// Asks on a thread of its own; see ``ask(title:body:actions:timeout:interruption:)``. Cancelling the task takes the
+  /// question back.
+  package func answer(
+    title: String, body: String, actions: [NotificationAction], timeout: Duration, interruption: Interruption
+  ) async -> NotificationAnswer {
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        do {
+          let thread = try BusThread {
+            continuation.resume(
+              returning: ask(title: title, body: body, actions: actions, timeout: timeout, interruption: interruption))
+          }
+          // It ends by itself.
+          thread.join(until: .after(.zero))
+        } catch {
+          continuation.resume(returning: .unavailable("\(error)"))
+        }
+      }
+    } onCancel: {
+      interruption.fire()
     }
   }
 
@@ -69,12 +94,12 @@ package struct DesktopNotifications: Sendable {
     guard capabilities.contains("actions") else {
       throw .unavailable("the notification service shows no buttons")
     }
-    let body = NotificationText.shown(body, limit: NotificationText.bodyLimit, keepsLines: true)
+    let body = DisplayText.clean(body, limit: NotificationText.bodyLimit, keepsLines: true)
     let notify = notifications(
       "Notify", of: owner,
       [
         .string("Fabrik"), .uint32(0), .string("network-workgroup"),
-        .string(NotificationText.shown(title, limit: NotificationText.titleLimit, keepsLines: false)),
+        .string(DisplayText.clean(title, limit: NotificationText.titleLimit)),
         .string(capabilities.contains("body-markup") ? NotificationText.escaped(body) : body),
         .strings(actions.flatMap { [$0.key, $0.label] }),
         // Urgency 1 (normal): it does not break through "do not disturb". Time 0: it stays until it is answered.

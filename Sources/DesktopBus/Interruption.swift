@@ -39,7 +39,7 @@ package final class Interruption: Sendable {
 
   /// Waits until this is fired, `other` is, or the time is over. Returns whether this is fired.
   @discardableResult
-  func wait(until deadline: Deadline, unless other: Interruption? = nil) -> Bool {
+  package func wait(until deadline: Deadline, unless other: Interruption? = nil) -> Bool {
     while !isFired, !deadline.isOver, other?.isFired != true {
       Self.poll(readEnd, events: POLLIN, or: other, until: deadline)
     }

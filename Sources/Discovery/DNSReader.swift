@@ -48,10 +48,14 @@ private struct DNSReader {
     return bytes[offset..<offset + count]
   }
 
+  /// A name has no more labels, and a pointer stands behind one; more are there to cost time.
+  private static let mostPointers = 127
+
   /// A name, whose end may be written elsewhere: a pointer leads to where it stands. Each must lead further back than
   /// the labels it follows, so none leads in a circle.
   mutating func name() -> DNSName? {
     var wire: [UInt8] = []
+    var pointers = 0
     var place = offset
     var start = offset
     var end: Int?
@@ -68,7 +72,8 @@ private struct DNSReader {
       case 0xc0...:
         guard bytes.count - place >= 2 else { return nil }
         let target = (length & 0x3f) << 8 | Int(bytes[place + 1])
-        guard target < start else { return nil }
+        pointers += 1
+        guard target < start, pointers <= Self.mostPointers else { return nil }
         end = end ?? place + 2
         place = target
         start = target

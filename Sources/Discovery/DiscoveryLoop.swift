@@ -133,10 +133,16 @@ final class DiscoveryLoop {
 
   private func read(_ socket: MulticastSocket) {
     guard let sockets = links[socket.link] else { return }
+    var begin = Self.processorTime
     for _ in 0..<Self.burst {
+      guard intake.pauseEnd(now: .now) == nil else { return }
+      defer {
+        let end = Self.processorTime
+        intake.spend(end - begin, now: .now)
+        begin = end
+      }
       do {
         guard let packet = try socket.receive(into: buffer) else { return }
-        intake.count(now: .now)
         guard let message = DNSMessage(packet: packet.bytes) else { continue }
         handle(message, of: packet, on: socket, sockets)
       } catch {
@@ -145,6 +151,13 @@ final class DiscoveryLoop {
         return
       }
     }
+  }
+
+  /// What this thread has taken so far. (Not the time that has passed: on a busy machine nothing would be found.)
+  private static var processorTime: Duration {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
   }
 
   private func handle(

@@ -1,25 +1,26 @@
-/// How many packets are looked at: a flood costs a bounded share of a processor, and the rest of it is the kernel's to
-/// drop.
+/// How long packets are dealt with: a flood costs a bounded share of a processor, whatever is in it, and the rest of it is
+/// the kernel's to drop.
 struct IntakeLimit {
   private var windowEnd: Instant?
-  private var seen = 0
+  private var spent = Duration.zero
 
-  /// A packet costs some 10 µs, so this is about a tenth of a processor.
-  static let most = 1000
+  /// Of processor time in each window: a tenth of a processor. Most packets cost some 10 µs, and one that is made for it
+  /// some milliseconds.
+  static let budget = Duration.milliseconds(10)
   static let window = Duration.milliseconds(100)
 
-  /// A packet has been read.
-  mutating func count(now: Instant) {
+  /// A packet has taken so much processor time.
+  mutating func spend(_ time: Duration, now: Instant) {
     if windowEnd.map({ $0 <= now }) ?? true {
       windowEnd = now + Self.window
-      seen = 0
+      spent = .zero
     }
-    seen += 1
+    spent += time
   }
 
   /// When reading may go on; nil when it may now.
   func pauseEnd(now: Instant) -> Instant? {
-    guard seen >= Self.most, let windowEnd, now < windowEnd else { return nil }
+    guard spent >= Self.budget, let windowEnd, now < windowEnd else { return nil }
     return windowEnd
   }
 }

@@ -14,11 +14,11 @@ final class Wakeup: Sendable {
 
   /// Throws an `Errno`.
   init() throws {
-    (readable, writable) = try FileDescriptor.pipe()
-    for end in [readable, writable] {
-      _ = fcntl(end.rawValue, F_SETFD, FD_CLOEXEC)
-      _ = fcntl(end.rawValue, F_SETFL, O_NONBLOCK)
-    }
+    var ends: [CInt] = [-1, -1]
+    // Unlike a pipe, made close-on-exec in one call that Swift has: no program that is started meanwhile gets them.
+    let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
+    guard socketpair(AF_UNIX, CInt(type), 0, &ends) == 0 else { throw Errno(rawValue: errno) }
+    (readable, writable) = (FileDescriptor(rawValue: ends[0]), FileDescriptor(rawValue: ends[1]))
   }
 
   deinit {
@@ -27,7 +27,7 @@ final class Wakeup: Sendable {
   }
 
   func signal() {
-    // A full pipe wakes as well.
+    // One that is full wakes as well.
     _ = try? writable.writeAll([0])
   }
 

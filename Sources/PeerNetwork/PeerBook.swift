@@ -39,7 +39,7 @@ final class PeerBook: Sendable {
   }
 
   func answered(_ peer: PeerIdentifier, _ answer: PeerSighting.Answer) {
-    change(peer) { $0.answer = answer.rawValue }
+    change(peer) { $0.answer = answer }
   }
 
   func fetched(_ peer: PeerIdentifier, bytes: UInt64) {

@@ -1,14 +1,12 @@
 package import CacheStore
-package import ChannelSupport
-package import ControlProtocol
+import ControlProtocol
 import Cryptography
-import Discovery
 import LayeredCache
 import NIOCore
-package import NIOPosix
-package import PeerRecords
+import NIOPosix
+import PeerRecords
 import Synchronization
-package import SystemPackage
+import SystemPackage
 import SystemSupport
 
 #if canImport(Glibc)
@@ -22,71 +20,26 @@ import SystemSupport
 /// Starting takes a few milliseconds and happens beside the build; whatever cannot be started is left out, and said in
 /// ``statusFields``.
 package final class PeerNetwork: Sendable {
-  /// What a network is made of.
-  package struct Parameters: Sendable {
-    package let settings: PeerSettings
-    /// Of the team's scope.
-    package let store: CacheStore
-    /// `$XDG_DATA_HOME/fabrik`.
-    package let dataDirectory: FilePath
-    /// Bodies on their way to peers.
-    package let transfers: ActivityCount
-    package let group: MultiThreadedEventLoopGroup
-    /// Where servers on this machine find each other.
-    package let rendezvousDirectory: FilePath
-    /// Puts a question to the user; see ``ConsentGate``.
-    package let ask: ConsentGate.Question
-
-    package init(
-      settings: PeerSettings, store: CacheStore, dataDirectory: FilePath, transfers: ActivityCount,
-      group: MultiThreadedEventLoopGroup, rendezvousDirectory: FilePath = Rendezvous.standardDirectory,
-      ask: @escaping ConsentGate.Question
-    ) {
-      self.settings = settings
-      self.store = store
-      self.dataDirectory = dataDirectory
-      self.transfers = transfers
-      self.group = group
-      self.rendezvousDirectory = rendezvousDirectory
-      self.ask = ask
-    }
-  }
-
-  /// Where records of peers are, below the data directory.
-  package static func records(in dataDirectory: FilePath) -> PeerRecords {
-    PeerRecords(directory: dataDirectory.appending("peers"))
-  }
-
-  /// Whether making a network will take no time: the team's keys have been derived before.
-  package static func isQuick(settings: PeerSettings, dataDirectory: FilePath) -> Bool {
-    TeamKeys.areKept(secret: settings.secret.text, directory: TeamKeys.directory(in: dataDirectory))
-  }
-
   /// Lookups at the very beginning wait this long for peers that were there a short while ago.
   private static let settlingTime = TimeAmount.milliseconds(60)
-  /// Milliseconds: peers seen within this time are waited for at the beginning.
-  private static let freshness: UInt64 = 12 * 3_600_000
-  /// Milliseconds: peers seen within this time are dialled.
-  private static let memory: UInt64 = 30 * 86_400_000
-  /// Known peers that are dialled.
-  private static let mostKnown = 32
   /// How often records are written, local servers looked for, and the store compared with the summary.
   private static let upkeepInterval = TimeAmount.seconds(10)
 
   private let parameters: Parameters
-  private let member: TeamMember
-  private let records: PeerRecords
-  private let book: PeerBook
-  private let index = PeerIndex()
-  private let summary = OwnSummary()
-  private let service: PeerService
-  private let loop: any EventLoop
-  private let directory: NIOLoopBound<PeerDirectory>
+  let member: TeamMember
+  private let known: KnownPeers
+  let book: PeerBook
+  let index = PeerIndex()
+  let summary = OwnSummary()
+  private let summaryUpkeep: SummaryUpkeep
+  let loop: any EventLoop
+  let directory: NIOLoopBound<PeerDirectory>
   private let settling = SettlingFlag()
   private let rendezvous: Rendezvous
-  private let background = NIOThreadPool(numberOfThreads: 1)
+  private let doors: PeerDoors
+  let background = NIOThreadPool(numberOfThreads: 1)
   private let discovery: PeerDiscovery
-  private let state: StatusBoard
+  let status = StatusFields()
   private let upkeepTask = Mutex<RepeatedTask?>(nil)
 
   /// What the cache asks.
@@ -102,13 +55,13 @@ package final class PeerNetwork: Sendable {
       secret: settings.secret.text, directory: TeamKeys.directory(in: parameters.dataDirectory))
     let identity = try MachineIdentity(file: parameters.dataDirectory.appending("identity"))
     member = try TeamMember(keys: keys, identity: identity, name: settings.name, now: now)
-    records = Self.records(in: parameters.dataDirectory)
-    book = PeerBook(
-      records: records, team: Hex.encode(Array(parameters.store.scope.tag.prefix(8))), own: identity.identifier,
-      now: now)
+    let records = Self.records(in: parameters.dataDirectory)
+    let team = Hex.encode(Array(parameters.store.scope.tag.prefix(8)))
+    known = KnownPeers(records: records, team: team)
+    book = PeerBook(records: records, team: team, own: identity.identifier, now: now)
     rendezvous = Rendezvous(directory: parameters.rendezvousDirectory, tag: keys.announcementTag(day: 0))
     loop = parameters.group.next()
-    state = StatusBoard()
+    summaryUpkeep = SummaryUpkeep(store: parameters.store, summary: summary)
     let directoryBox = try Self.onLoop(loop) { [member, index, book, settling, loop, background] in
       let storing = BackgroundStoring(pool: background)
       return NIOLoopBound(
@@ -118,14 +71,16 @@ package final class PeerNetwork: Sendable {
     directory = directoryBox
     let consent = ConsentGate(
       mode: settings.consent, records: records, own: identity.identifier, now: now, ask: parameters.ask)
-    service = PeerService(
+    let service = PeerService(
       member: member, store: parameters.store, summary: summary, consent: consent, transfers: parameters.transfers,
       book: book
     ) { [loop] peer, address in
       guard let endpoint = PeerEndpoint(address?.internetAddress, port: peer.port) else { return }
       loop.execute { directoryBox.value.add(endpoint, source: .met) }
     }
-    discovery = PeerDiscovery(member: member, interfaces: settings.interfaces, board: state) { [loop] change in
+    doors = PeerDoors(
+      service: service, settings: settings, rendezvous: rendezvous, group: parameters.group, status: status)
+    discovery = PeerDiscovery(member: member, interfaces: settings.interfaces, status: status) { [loop] change in
       loop.execute {
         switch change {
         case .found(let endpoint): directoryBox.value.add(endpoint, source: .announced)
@@ -149,12 +104,12 @@ package final class PeerNetwork: Sendable {
   package func start() async {
     background.start()
     background.submit { _ in Self.yieldToTools() }
-    let port = await listen()
-    state.set("port", "\(port)")
+    let port = await doors.open()
+    status.set("port", "\(port)")
     try? await onDirectory { $0.listeningPort = port }
     await dialKnown()
     discovery.start(port: port)
-    background.submit { _ in self.refreshSummary(isForced: true) }
+    background.submit { _ in self.summaryUpkeep.refresh(isForced: true) }
     let this = self
     let task = loop.scheduleRepeatedTask(initialDelay: Self.upkeepInterval, delay: Self.upkeepInterval) { _ in
       this.background.submit { if $0 == .active { this.upkeep() } }
@@ -173,44 +128,9 @@ package final class PeerNetwork: Sendable {
     try await loop.submit { body(directory.value) }.get()
   }
 
-  /// - Returns: the port; 0 when there is none.
-  private func listen() async -> UInt16 {
-    let settings = parameters.settings
-    let interfaces = settings.interfaces
-    var addresses: (@Sendable () -> Set<InternetAddress>)?
-    if !interfaces.isEmpty { addresses = { LocalAddresses.of(interfaces: interfaces) } }
-    let listener = PeerListener(service: service, group: parameters.group, addresses: addresses)
-    if let path = rendezvous.socket(of: member.instance),
-      let channel = try? await listener.listen(path: path.string)
-    {
-      // Whoever can open it still has to have the team's key. Links are not followed: whoever made the directory could
-      // put one to another file of this user in the socket's place.
-      path.withPlatformString { _ = fchmodat(AT_FDCWD, $0, 0o666, AT_SYMLINK_NOFOLLOW) }
-      state.keep(channel)
-    }
-    // Another user of this machine may have the port that was asked for; peers learn of any other as well.
-    for port in settings.port == 0 ? [0] : [settings.port, 0] {
-      do {
-        let channel = try await listener.listen(port: port)
-        state.keep(channel)
-        return UInt16(channel.localAddress?.port ?? 0)
-      } catch {
-        state.set("problem", "port \(port) is taken; peers are answered on another, which a firewall may block")
-      }
-    }
-    return 0
-  }
-
   /// Dials who is written in the configuration, is on this machine, or was met before.
   private func dialKnown() async {
-    let now = member.now()
-    let team = Hex.encode(Array(parameters.store.scope.tag.prefix(8)))
-    let known = records.all().compactMap { $0.2 }
-      .filter { $0.team == team && now - min(now, $0.lastSeen) < Self.memory }
-      .sorted { $0.lastSeen > $1.lastSeen }
-      .prefix(Self.mostKnown)
-    let fresh = known.filter { now - min(now, $0.lastSeen) < Self.freshness }.compactMap { PeerEndpoint($0.address) }
-    let stale = known.compactMap { PeerEndpoint($0.address) }
+    let (fresh, all) = known.endpoints(now: member.now())
     let configured = parameters.settings.addresses.compactMap(PeerEndpoint.init)
     let local = localServers(sweeping: true)
     try? await onDirectory { directory in
@@ -218,7 +138,7 @@ package final class PeerNetwork: Sendable {
       for endpoint in local { directory.add(endpoint, source: .announced) }
       for endpoint in fresh { directory.add(endpoint, source: .met) }
       directory.beginSettling(within: Self.settlingTime)
-      for endpoint in stale { directory.add(endpoint, source: .met) }
+      for endpoint in all { directory.add(endpoint, source: .met) }
     }
   }
 
@@ -237,28 +157,16 @@ package final class PeerNetwork: Sendable {
 
   /// To be called with each key that was stored.
   package func stored(_ key: CacheKey) {
-    state.noteStored()
-    summary.insert(parameters.store.fingerprint(of: key))
+    summaryUpkeep.stored(key)
   }
 
   private func upkeep() {
     book.flush()
-    refreshSummary(isForced: false)
+    summaryUpkeep.refresh(isForced: false)
     discovery.renew()
     let local = localServers()
     let directory = directory
-    loop.execute { for endpoint in local { directory.value.add(endpoint, source: .announced) } }
-  }
-
-  /// Lists the store, in case others have changed it. Blocks.
-  private func refreshSummary(isForced: Bool) {
-    guard isForced || state.isListingDue(parameters.store) else { return }
-    state.noteListing(of: parameters.store)
-    summary.replace {
-      var fingerprints: Set<UInt32> = []
-      parameters.store.forEachFingerprint { if fingerprints.count < OwnSummary.limit { fingerprints.insert($0) } }
-      return fingerprints
-    }
+    loop.execute { directory.value.setLocal(local, isComplete: local.count < Rendezvous.limit) }
   }
 
   // MARK: - Ending
@@ -267,60 +175,9 @@ package final class PeerNetwork: Sendable {
   package func stop() async {
     discovery.stop()
     upkeepTask.withLock { $0.take() }?.cancel()
-    for channel in state.takeChannels() { try? await channel.close().get() }
-    await service.connections.end()
+    await doors.close()
     try? await onDirectory { $0.end() }
-    if let path = rendezvous.socket(of: member.instance) { try? FileSystem.remove(path) }
     book.flush()
     try? await background.shutdownGracefully()
-  }
-
-  // MARK: - What is told about it
-
-  /// For `fabrik p2p status`.
-  package var statusFields: [String: String] {
-    state.fields.merging([
-      "id": member.identity.identifier.description, "name": member.name, "entries": "\(summary.count)",
-    ]) { $1 }
-  }
-
-  /// For `fabrik p2p list`: the peers that are connected. What is known of the others is in the records afterwards.
-  package func report() async -> [PeerReport] {
-    try? await background.runIfActive { self.book.flush() }
-    let directory = directory
-    let links = (try? await loop.submit { directory.value.allLinks.compactMap(\.report) }.get()) ?? []
-    return links.filter { $0.peer != member.identity.identifier }.map { link in
-      let sighting = book.sighting(of: link.peer)
-      return PeerReport(
-        identifier: link.peer.description, name: link.name, address: link.address,
-        latencyMicroseconds: link.latency.map { UInt64(max(0, $0.nanoseconds / 1000)) },
-        entries: index.count(of: link.slot), fetchedHits: sighting?.fetchedHits ?? 0,
-        fetchedBytes: sighting?.fetchedBytes ?? 0, servedHits: sighting?.servedHits ?? 0,
-        servedBytes: sighting?.servedBytes ?? 0, answer: link.answer.rawValue, clockOffsetMilliseconds: link.clockOffset
-      )
-    }
-  }
-}
-
-extension PeerLink {
-  /// What is told about a connected peer.
-  struct Report: Sendable {
-    let peer: PeerIdentifier
-    let name: String
-    let address: String
-    let answer: PeerSighting.Answer
-    let latency: TimeAmount?
-    /// Its clock minus ours, in milliseconds.
-    let clockOffset: Int64
-    let slot: PeerIndex.Slot
-  }
-
-  /// nil as long as it has not introduced itself.
-  var report: Report? {
-    peer.map {
-      Report(
-        peer: $0.identifier, name: $0.name, address: endpoint.description, answer: answer, latency: latency.typical,
-        clockOffset: clockOffset, slot: slot)
-    }
   }
 }

@@ -16,7 +16,7 @@ package struct Rendezvous: Sendable {
 
   package static let standardDirectory = FilePath("/tmp/fabrik-peers")
   /// Sockets of the team that are tried; anybody may put more there.
-  private static let limit = 32
+  static let limit = 32
 
   /// The socket of one server. Makes the directory.
   func socket(of instance: String) -> FilePath? {

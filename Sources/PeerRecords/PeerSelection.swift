@@ -1,3 +1,5 @@
+import SystemSupport
+
 /// Finds the peer that a user means by a word: a name, an identifier, or the beginning of one.
 package struct PeerSelection: Sendable {
   /// A peer as it is shown.

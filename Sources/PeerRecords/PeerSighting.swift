@@ -20,12 +20,11 @@ package struct PeerSighting: Sendable, Equatable {
   package var fetchedBytes: UInt64
   package var servedHits: UInt64
   package var servedBytes: UInt64
-  /// `allowed`, `pending`, `denied` or `unknown`.
-  package var answer: String
+  package var answer: Answer
 
   package init(
     name: String, address: String, team: String = "", lastSeen: UInt64, fetchedHits: UInt64 = 0,
-    fetchedBytes: UInt64 = 0, servedHits: UInt64 = 0, servedBytes: UInt64 = 0, answer: String = "unknown"
+    fetchedBytes: UInt64 = 0, servedHits: UInt64 = 0, servedBytes: UInt64 = 0, answer: Answer = .unknown
   ) {
     self.name = name
     self.address = address
@@ -47,7 +46,7 @@ extension PeerSighting {
     let message = ControlMessage(
       Self.verb,
       [
-        "name": name, "address": address, "team": team, "last": String(lastSeen), "answer": answer,
+        "name": name, "address": address, "team": team, "last": String(lastSeen), "answer": answer.rawValue,
         "fetched": String(fetchedHits), "fetched.bytes": String(fetchedBytes),
         "served": String(servedHits), "served.bytes": String(servedBytes),
       ])
@@ -66,6 +65,6 @@ extension PeerSighting {
       team: team.utf8.count == 16 && Hex.decode(Array(team.utf8)) != nil ? team : "", lastSeen: number("last"),
       fetchedHits: number("fetched"), fetchedBytes: number("fetched.bytes"), servedHits: number("served"),
       servedBytes: number("served.bytes"),
-      answer: (message["answer"].flatMap(Answer.init(rawValue:)) ?? .unknown).rawValue)
+      answer: message["answer"].flatMap(Answer.init(rawValue:)) ?? .unknown)
   }
 }

@@ -21,13 +21,13 @@ package struct WorkerThread: @unchecked Sendable {
 
   /// Starts `body`, with all signals blocked: they are for threads that expect them. Throws an `Errno`.
   package init(_ body: @escaping @Sendable () -> Void) throws {
-    let context = Unmanaged.passRetained(
-      Body {
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
-        body()
-      })
+    // A thread begins with its maker's mask: blocked in the thread itself, one could still come first.
+    var all = sigset_t()
+    var previous = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &previous)
+    defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
+    let context = Unmanaged.passRetained(Body(run: body))
     var thread = pthread_t()
     let error = pthread_create(
       &thread, nil,
@@ -42,12 +42,20 @@ package struct WorkerThread: @unchecked Sendable {
     self.thread = thread
   }
 
-  /// Waits for the thread's end; on the thread itself, does not wait. To be called once.
+  /// Whether this is the calling thread.
+  package var isCurrent: Bool { pthread_equal(thread, pthread_self()) != 0 }
+
+  /// Waits for the thread's end; on the thread itself, does not wait. To be called once, if ``detach()`` is not.
   package func end() {
-    if pthread_equal(thread, pthread_self()) != 0 {
-      pthread_detach(thread)
+    if isCurrent {
+      detach()
     } else {
       pthread_join(thread, nil)
     }
+  }
+
+  /// Leaves the thread to itself. To be called once, if ``end()`` is not.
+  package func detach() {
+    pthread_detach(thread)
   }
 }

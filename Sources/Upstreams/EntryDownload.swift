@@ -16,6 +16,9 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   /// Of TCP, and TLS as it is without shortcuts.
   private static let roundTripsOfConnecting = 4
 
+  /// Milliseconds: a store may be slow at times.
+  private static let leastPatience = 1000
+
   static let tooLarge = "it is larger than this machine's whole cache"
 
   private let local: CacheStore
@@ -57,16 +60,16 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
     reader = EnvelopeReader(
       key: key, sealingKey: equipment.sealingKey, store: local, bodyLimit: FetchedEntry.bodyLimit)
     super.init(
-      .get, ObjectName(scope: equipment.scope, key: key), of: upstream, engine: equipment.engine, urgency: urgency)
-    tag = key
+      .get, ObjectName(scope: equipment.scope, key: key), of: upstream, engine: equipment.engine, urgency: urgency,
+      tag: key)
   }
 
-  /// A new connection takes several round trips, and a store may be slow at times: what is learned shortens the wait only
-  /// within reason, and before anything is known there is nothing to shorten it.
+  /// A new connection takes several round trips. What is learned shortens the wait only within reason, and before anything
+  /// is known there is nothing to shorten it.
   override var patience: Int {
     guard let typical = upstream.health.typicalLatency else { return upstream.settings.timeout }
     let learned = upstream.health.patience + typical * Self.roundTripsOfConnecting
-    return min(upstream.settings.timeout, max(1000, Int(learned.nanoseconds / 1_000_000)))
+    return min(upstream.settings.timeout, max(Self.leastPatience, Int(learned.nanoseconds / 1_000_000)))
   }
 
   override func accept(_ head: AnswerHead) -> Bool {
@@ -76,15 +79,13 @@ final class EntryDownload: StoreExchange, @unchecked Sendable {
   }
 
   override func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    if let known = actionResult {
-      guard known.count + bytes.count <= BazelLayout.resultLimit else {
-        flaw = .foreign
-        return false
-      }
-      actionResult = known + bytes
-      return true
+    guard let count = actionResult?.count else { return takeObject(bytes) }
+    guard count + bytes.count <= BazelLayout.resultLimit else {
+      flaw = .foreign
+      return false
     }
-    return takeObject(bytes)
+    actionResult?.append(contentsOf: bytes)
+    return true
   }
 
   private func takeObject(_ bytes: UnsafeRawBufferPointer) -> Bool {

@@ -25,12 +25,16 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
   }
 
   private static let mostRedirections = 3
+  /// For bodies that are small or of no interest; see ``EntryDownload`` for others.
+  private static let bodyPatience = TimeAmount.seconds(60)
 
   let upstream: Upstream
   let engine: TransferEngine
   private let method: UpstreamRequest.Method
   private let name: ObjectName
   private let urgency: TransferEngine.Urgency
+  /// What it can be made more urgent by, while it waits.
+  private let tag: CacheKey?
   /// Where the request goes; nil: to the URL of the object's name.
   final var target: String?
   private var redirections = 0
@@ -44,28 +48,25 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
 
   init(
     _ method: UpstreamRequest.Method, _ name: ObjectName, of upstream: Upstream, engine: TransferEngine,
-    urgency: TransferEngine.Urgency
+    urgency: TransferEngine.Urgency, tag: CacheKey? = nil
   ) {
     self.method = method
     self.name = name
     self.upstream = upstream
     self.engine = engine
     self.urgency = urgency
+    self.tag = tag
   }
-
-  /// What it can be made more urgent by, while it waits.
-  final var tag: CacheKey?
 
   func start() {
     engine.perform(urgency, tag: tag) { self.makeTransfer() }
   }
 
   private func makeTransfer() -> Transfer? {
-    guard isWanted else {
-      complete(.nothing)
-      return nil
-    }
-    guard let upload = makeBody() else {
+    let upload: (any UploadBody)?
+    do {
+      upload = try makeBody()
+    } catch {
       complete(.nothing)
       return nil
     }
@@ -77,7 +78,7 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
       if let target { request.url = target }
       self.request = request
       return Transfer(
-        request, options: upstream.connectionOptions, patience: patience, upload: upload.body, consumer: self)
+        request, options: upstream.connectionOptions, patience: patience, upload: upload, consumer: self)
     } catch {
       complete(.problem(error))
       return nil
@@ -88,14 +89,11 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
 
   // MARK: - For subclasses
 
-  struct Body {
-    let body: (any UploadBody)?
-  }
+  /// What was to be sent cannot be read any more.
+  struct BodyGone: Error {}
 
-  /// Whether the request should still be made when its turn has come.
-  var isWanted: Bool { true }
-  /// What is sent; nil: it cannot be read any more.
-  func makeBody() -> Body? { Body(body: nil) }
+  /// What is sent; nil: nothing.
+  func makeBody() throws(BodyGone) -> (any UploadBody)? { nil }
   /// Milliseconds until the answer must have begun.
   var patience: Int { upstream.settings.timeout }
   /// The beginning of a success. False: it is of no interest.
@@ -103,7 +101,7 @@ class StoreExchange: TransferConsumer, @unchecked Sendable {
   /// A piece of a success's body.
   func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool { true }
   func isTooSlow(received: UInt64, since head: NIODeadline) -> Bool {
-    (NIODeadline.now() - head).nanoseconds > 60_000_000_000
+    NIODeadline.now() - head > Self.bodyPatience
   }
   func isTooSlow(sent: UInt64, since begin: NIODeadline) -> Bool { false }
   /// The end. Called once.

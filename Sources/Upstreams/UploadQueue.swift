@@ -26,7 +26,8 @@ final class UploadQueue: Sendable {
     var first = 0
     /// How often each that waits has failed.
     var waiting: [CacheKey: Int] = [:]
-    var active = 0
+    /// What is under way; twice what has been stored anew meanwhile.
+    var active: [CacheKey] = []
     var isPaused = false
     var isStopped = false
   }
@@ -89,7 +90,7 @@ final class UploadQueue: Sendable {
     let isPauseDue: Bool
     let result: (CacheKey, Int)?
     (result, isPauseDue) = state.withLock { state in
-      guard !state.isStopped, !state.isPaused, state.active < Self.concurrency, !state.waiting.isEmpty else {
+      guard !state.isStopped, !state.isPaused, state.active.count < Self.concurrency, !state.waiting.isEmpty else {
         return (nil, false)
       }
       guard upstream.health.admits(.writing) else { return (nil, state.pause()) }
@@ -97,7 +98,7 @@ final class UploadQueue: Sendable {
         upstream.health.recordNothing(.writing)
         return (nil, false)
       }
-      state.active += 1
+      state.active.append(key)
       return ((key, attempts), false)
     }
     if isPauseDue { goOnLater() }
@@ -120,7 +121,7 @@ final class UploadQueue: Sendable {
     case .absent, .nothing: upstream.health.recordNothing(.writing)
     }
     let isPauseDue = state.withLock { state in
-      state.active -= 1
+      if let index = state.active.firstIndex(of: key) { state.active.remove(at: index) }
       switch outcome {
       case .done: break
       case .problem(let problem) where problem.kind != .ofObject && attempts + 1 < Self.mostAttempts:
@@ -143,18 +144,22 @@ final class UploadQueue: Sendable {
   var hopefulCount: Int { upstream.health.isHopeless(.writing) ? 0 : count }
 
   /// Entries that wait or are under way.
-  var count: Int { state.withLock { $0.waiting.count + $0.active } }
+  var count: Int { state.withLock { $0.waiting.count + $0.active.count } }
 
   // MARK: - From one server to the next
 
-  /// Takes nothing more. What is under way when the engine is stopped after this waits again, for ``keepLeftOver()``.
+  /// Takes nothing more. What is under way when the engine is stopped after this has not been sent, for
+  /// ``keepLeftOver()``.
   func stop() {
     state.withLock { $0.isStopped = true }
   }
 
   /// Writes down what has not been sent.
   func keepLeftOver() {
-    var keys = state.withLock { state in state.order[state.first...].filter { state.waiting[$0] != nil } }
+    var keys = state.withLock { state in
+      // What is still being prepared has not come to the engine yet.
+      state.active.filter { state.waiting[$0] == nil } + state.order[state.first...].filter { state.waiting[$0] != nil }
+    }
     guard !keys.isEmpty else { return }
     // What another server has left meanwhile, or was left before this one had begun.
     let known = Set(keys)

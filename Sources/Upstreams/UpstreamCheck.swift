@@ -76,6 +76,9 @@ extension StoreExchange.Outcome {
 
 /// One request of a check.
 private final class Probe: StoreExchange, @unchecked Sendable {
+  /// Milliseconds: whoever asks what is wrong with a store wants to hear more than that it is slow.
+  private static let leastPatience = 5000
+
   private let body: [UInt8]?
   private let expected: [UInt8]?
   private var received: [UInt8] = []
@@ -91,11 +94,10 @@ private final class Probe: StoreExchange, @unchecked Sendable {
     super.init(method, name, of: upstream, engine: engine, urgency: .lookup)
   }
 
-  override var patience: Int { max(5000, upstream.settings.timeout) }
+  override var patience: Int { max(Self.leastPatience, upstream.settings.timeout) }
 
-  override func makeBody() -> Body? {
-    guard let body else { return Body(body: nil) }
-    return Body(body: MemoryBody(upstream.store.isBazel ? BazelLayout.encode(.inline(body)) : body))
+  override func makeBody() throws(BodyGone) -> (any UploadBody)? {
+    body.map { MemoryBody(upstream.store.isBazel ? BazelLayout.encode(.inline($0)) : $0) }
   }
 
   override func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {

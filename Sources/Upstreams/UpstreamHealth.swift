@@ -2,6 +2,7 @@ import ControlProtocol
 import LayeredCache
 import NIOCore
 import Synchronization
+import SystemSupport
 
 #if canImport(Glibc)
   import Glibc
@@ -56,12 +57,15 @@ final class UpstreamHealth: Sendable {
   /// Kinds of trouble that are remembered: what a store says may be in the text.
   fileprivate static let mostSaid = 32
 
+  /// Of a URL; the file that it is written in may be somebody else's.
+  private static let longestName = 300
+
   private let name: String
   private let state = Mutex(State())
 
   /// - Parameter name: of the store, as the user wrote it.
   init(name: String) {
-    self.name = name
+    self.name = DisplayText.clean(name, limit: Self.longestName)
   }
 
   /// Whether a question may be asked now. If so, its end must be recorded.
@@ -171,52 +175,5 @@ extension UpstreamHealth.State {
     guard said[text] != nil || said.count < UpstreamHealth.mostSaid else { return }
     said[text] = now + UpstreamHealth.pause
     unsaid.append(text)
-  }
-}
-
-extension Envelope.Flaw {
-  /// What is said of the store that gave such an object.
-  var explanation: String {
-    switch self {
-    case .foreign:
-      "answers with something that is no entry of a cache: check the url, or whether a login page is in between"
-    case .unsealed, .wrongSeal, .otherEntry:
-      "holds entries that were not sealed with the team's secret: they are ignored; find out who can write there"
-    case .wrongBody: "holds damaged entries: they are ignored"
-    }
-  }
-}
-
-extension Envelope.Flaw {
-  /// What is said of one such object.
-  var remark: String {
-    switch self {
-    case .foreign: "no entry of a cache"
-    case .unsealed: "not sealed with the team's secret"
-    case .wrongSeal: "sealed with another secret"
-    case .otherEntry: "the entry of another key"
-    case .wrongBody: "damaged"
-    }
-  }
-}
-
-extension TransferFailure {
-  /// nil: it says nothing about the store.
-  var problem: UpstreamProblem? {
-    switch self {
-    case .unresolvable: .init(kind: .lasting, text: "is not known by that name: check the url, or your network's DNS")
-    case .proxyUnresolvable: .init(kind: .lasting, text: "cannot be reached: the proxy is not known by that name")
-    case .proxyRefused(407): .init(kind: .lasting, text: "cannot be reached: the proxy wants a password (407)")
-    case .proxyRefused(let status): .init(kind: .lasting, text: "cannot be reached: the proxy refuses (\(status))")
-    case .refused: .init(kind: .lasting, text: "refuses connections: is it running, and is the port right?")
-    case .handshake: .init(kind: .passing, text: "does not agree on TLS: check the url's scheme and port")
-    case .tls(let text):
-      .init(kind: .lasting, text: "cannot be trusted (\(Printable.text(text))): for a private authority set ca_file")
-    case .stalled: .init(kind: .passing, text: "does not answer in time; builds go on without it")
-    case .tooSlow: .init(kind: .passing, text: "sends too slowly; builds go on without it")
-    case .reset: .init(kind: .passing, text: "breaks connections off; builds go on without it")
-    case .other(let text): .init(kind: .passing, text: "cannot be used: \(Printable.text(text))")
-    case .givenUp, .stopped: nil
-    }
   }
 }

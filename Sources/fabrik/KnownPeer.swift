@@ -47,7 +47,8 @@ struct KnownPeer {
   }
 
   private var answer: String {
-    PeerSighting.Answer(rawValue: report?.answer ?? sighting?.answer ?? "")?.rawValue ?? "unknown"
+    let reported = report.map { PeerSighting.Answer(rawValue: $0.answer) ?? .unknown }
+    return (reported ?? sighting?.answer ?? .unknown).rawValue
   }
 
   private var decision: String { consent?.consent.rawValue ?? "not asked" }

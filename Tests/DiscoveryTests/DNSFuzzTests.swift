@@ -49,6 +49,30 @@ struct DNSFuzzTests {
     swallow(packet)
   }
 
+  @Test("with long chains of pointers are not followed")
+  func chains() {
+    // One record of an unknown type holds a chain of so many pointers, each to the one before; hundreds of names lead to
+    // its end.
+    func packet(links: Int) -> [UInt8] {
+      let count = 374
+      var packet: [UInt8] = [0, 0, 0x84, 0, 0, 0, UInt8((count + 1) >> 8), UInt8((count + 1) & 255), 0, 0, 0, 0]
+      packet += [0, 0xff, 0, 0, 1, 0, 0, 0, 9]
+      packet += [UInt8((2 * links + 1) >> 8), UInt8((2 * links + 1) & 255), 0]
+      var target = packet.count - 1
+      for _ in 0..<links {
+        packet += [0xc0 | UInt8(target >> 8), UInt8(target & 255)]
+        target = packet.count - 2
+      }
+      for _ in 0..<count {
+        packet += [0xc0 | UInt8(target >> 8), UInt8(target & 255), 0xff, 0, 0, 1, 0, 0, 0, 9, 0, 0]
+      }
+      return packet
+    }
+    #expect(DNSMessage(packet: packet(links: 126))?.answers.count == 375)
+    #expect(DNSMessage(packet: packet(links: 127)) == nil)
+    #expect(packet(links: 2244).count <= DNSMessage.longest && DNSMessage(packet: packet(links: 2244)) == nil)
+  }
+
   private func mutate(_ packet: inout [UInt8], _ generator: inout SeededGenerator) {
     let place = Int.random(in: packet.indices, using: &generator)
     switch Int.random(in: 0..<6, using: &generator) {

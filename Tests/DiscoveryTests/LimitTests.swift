@@ -16,15 +16,19 @@ struct LimitTests {
     #expect(taken == [0: 5, 99: 0, 200: 2, 1_000_000: 5])
   }
 
-  @Test("end the reading of packets for the rest of a window")
+  @Test("end the reading of packets for the rest of a window when they have taken their time")
   func intake() {
     var limit = IntakeLimit()
-    for _ in 1..<IntakeLimit.most { limit.count(now: now) }
+    let piece = IntakeLimit.budget / 1000
+    for _ in 1..<1000 { limit.spend(piece, now: now) }
     #expect(limit.pauseEnd(now: now) == nil)
-    limit.count(now: now + .milliseconds(10))
+    limit.spend(piece, now: now + .milliseconds(10))
     #expect(limit.pauseEnd(now: now + .milliseconds(10)) == now + IntakeLimit.window)
     #expect(limit.pauseEnd(now: now + IntakeLimit.window) == nil)
-    limit.count(now: now + IntakeLimit.window)
+    limit.spend(piece, now: now + IntakeLimit.window)
     #expect(limit.pauseEnd(now: now + IntakeLimit.window) == nil)
+    // A single packet may cost as much as many.
+    limit.spend(IntakeLimit.budget, now: now + IntakeLimit.window)
+    #expect(limit.pauseEnd(now: now + IntakeLimit.window) == now + IntakeLimit.window * 2)
   }
 }

@@ -169,7 +169,7 @@ struct PeerRecordsTests {
     try withRecords { records, _ in
       let sighting = PeerSighting(
         name: "Büro 2", address: "[fe80::1%eth0]:4711", team: "0123456789abcdef", lastSeen: 5, fetchedHits: 1,
-        fetchedBytes: .max, servedHits: 3, servedBytes: 4, answer: "pending")
+        fetchedBytes: .max, servedHits: 3, servedBytes: 4, answer: .pending)
       records.record(sighting, of: peer(7))
       #expect(records.sighting(of: peer(7)) == sighting)
       #expect(records.consent(of: peer(7)) == nil)
@@ -212,28 +212,5 @@ struct PeerIdentifierTests {
     ] {
       #expect(PeerIdentifier(wrong) == nil, "\(wrong)")
     }
-  }
-}
-
-@Suite("A name from the network")
-struct DisplayTextTests {
-  @Test(
-    "is shown without what a terminal or a reader could take for something else",
-    arguments: [
-      ("laptop", "laptop"), ("Büro 漢字", "Büro 漢字"), ("a\u{1b}[31mb\n\rc\u{7}", "a[31mbc"),
-      ("\u{202e}evil\u{2066}", "evil"),
-      ("a\u{200b}\u{200d}\u{feff}b", "ab"), ("  a \u{a0}\u{3000} b  ", "a b"), ("a\u{2028}b", "ab"),
-      ("\u{e000}", "unnamed"),
-      ("", "unnamed"), (" \n", "unnamed"), ("\u{301}x", "x"), ("e\u{301}\u{302}\u{303}\u{304}", "e\u{301}\u{302}"),
-      ("\u{80}\u{9b}31m", "31m"), ("a\u{e0041}b", "ab"), ("`$(x)`", "`$(x)`"),
-    ])
-  func name(text: String, shown: String) {
-    #expect(DisplayText.name(text) == shown)
-  }
-
-  @Test("is not longer than 64 scalars")
-  func long() {
-    #expect(DisplayText.name(String(repeating: "x", count: 1000)).count == 64)
-    #expect(DisplayText.name(String(repeating: "e\u{301}", count: 1000)).unicodeScalars.count <= 64)
   }
 }

@@ -1,5 +1,6 @@
 import CacheStore
 import NIOCore
+import SystemSupport
 import TestSupport
 import Testing
 
@@ -101,8 +102,14 @@ struct UpstreamHealthTests {
   }
 
   @Test func `what others say does no harm to a terminal, and is short`() {
-    #expect(Printable.text("a\u{1b}[31mb\nä\u{7f}") == "a?[31mb???")
-    #expect(Printable.text(String(repeating: "x", count: 10_000)).count <= 200)
+    #expect(TransferFailure.other("a\u{1b}[31mb\nä\u{7f}").problem?.text == "cannot be used: a[31mb ä")
+    #expect(TransferFailure.other(String(repeating: "x", count: 10_000)).problem?.text.count ?? 1000 <= 220)
+  }
+
+  @Test func `a store's name does no harm to a terminal`() {
+    let health = UpstreamHealth(name: "upstream s3://a\u{9b}31m\u{202e}b\nfabrik: done")
+    health.record(.init(kind: .passing, text: "fails"), .reading)
+    #expect(health.takeUnsaid() == ["upstream s3://a31mb fabrik: done fails"])
   }
 
   @Test func `what was given up says nothing of the store`() {

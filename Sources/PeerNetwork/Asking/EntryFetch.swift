@@ -29,9 +29,8 @@ final class EntryFetch: AnswerConsumer {
   private var askedAt = NIODeadline.now()
   private var beganAt = NIODeadline.now()
   private var writer: EntryWriter?
-  private var digest: Digest?
-  private var duration: UInt32?
-  private var announced: UInt64 = 0
+  /// What the peer has announced.
+  private var entry: EntryHead?
   private var received: UInt64 = 0
   /// What has been received, as long as it is small.
   private var body: ByteBuffer?
@@ -90,15 +89,13 @@ final class EntryFetch: AnswerConsumer {
       lookup.failed(self)
       return false
     }
-    guard let bytes = head["fabrik-digest"].flatMap({ Hex.decode(Array($0.utf8)) }), bytes.count == Digest.length,
-      lookup.key.admits(Digest(bytes: bytes))
-    else {
+    guard let entry = EntryHead(head), lookup.key.admits(entry.digest) else {
       over(.rejected)
-      lookup.ban(link)
+      lookup.directory.ban(link)
       lookup.failed(self)
       return false
     }
-    guard head.contentLength <= lookup.store.maxSize else {
+    guard entry.size <= lookup.store.maxSize else {
       // Its cache is larger than this whole one.
       over(.unstored)
       link.breaker.recordSuccess()
@@ -112,14 +109,12 @@ final class EntryFetch: AnswerConsumer {
       link.breaker.recordSuccess()
       return false
     }
-    digest = Digest(bytes: bytes)
-    duration = head["fabrik-duration-ms"].flatMap { UInt32($0) }
-    if head.contentLength <= UInt64(FetchedEntry.bodyLimit) {
+    self.entry = entry
+    if entry.size <= UInt64(FetchedEntry.bodyLimit) {
       body = ByteBuffer()
     } else {
       writer = lookup.store.makeWriter(key: lookup.key, digest: OpenSSLDigest())
     }
-    announced = head.contentLength
     beganAt = .now()
     watchProgress()
     return true
@@ -129,7 +124,8 @@ final class EntryFetch: AnswerConsumer {
     switch head.status {
     case PeerStatus.refused.rawValue: .refused
     case PeerStatus.busy.rawValue: .busy
-    default: .absent
+    case PeerStatus.missing.rawValue: .absent
+    default: .failed
     }
   }
 
@@ -138,8 +134,10 @@ final class EntryFetch: AnswerConsumer {
     link.breaker.recordSuccess()
     switch head.status {
     case PeerStatus.refused.rawValue: link.wasRefused()
-    case PeerStatus.busy.rawValue: break
-    default: lookup.forget(link)
+    case PeerStatus.missing.rawValue: lookup.forget(link)
+    // One of the clocks has been set: with the time that came with this answer, the request is taken.
+    case PeerStatus.unauthenticated.rawValue: lookup.askAgain(link)
+    default: break
     }
   }
 
@@ -152,7 +150,7 @@ final class EntryFetch: AnswerConsumer {
   /// Whether a body costs more than making it again: it comes too slowly, or takes longer than tools have patience.
   private var isTooSlow: Bool {
     let seconds = Double((NIODeadline.now() - beganAt).nanoseconds) / 1e9
-    let longest = min(Self.longestPatience, max(Self.shortestPatience, Double(announced) / Self.wholeRate))
+    let longest = min(Self.longestPatience, max(Self.shortestPatience, Double(entry?.size ?? 0) / Self.wholeRate))
     return seconds > Self.progressGrace + Double(received) / Self.leastRate || seconds > longest
   }
 
@@ -164,24 +162,25 @@ final class EntryFetch: AnswerConsumer {
   }
 
   func end() {
-    guard !isOver, let digest else { return }
-    if let body { endSmall(body, digest) } else if let writer { endLarge(writer, digest) }
+    guard !isOver, let entry else { return }
+    if let body { endSmall(body, entry) } else if let writer { endLarge(writer, entry) }
   }
 
   /// The tool gets its answer as soon as the body is known to be right; storing it takes as long again.
-  private func endSmall(_ body: ByteBuffer, _ digest: Digest) {
+  private func endSmall(_ body: ByteBuffer, _ entry: EntryHead) {
     let computing = OpenSSLDigest()
     body.withUnsafeReadableBytes { computing.update($0) }
-    guard computing.finish() == digest else { return lied() }
+    guard computing.finish() == entry.digest else { return lied() }
     // Who needs a file waits for it.
     let stored = loop?.makePromise(of: Void.self)
     succeed(body, stored: stored?.futureResult)
-    lookup.network.storing.store(
-      body, under: lookup.key, digest: digest, duration: duration, origin: origin, in: lookup.store, done: stored)
+    lookup.directory.storing.store(
+      body, under: lookup.key, digest: entry.digest, duration: entry.duration, origin: origin, in: lookup.store,
+      done: stored)
   }
 
-  private func endLarge(_ writer: EntryWriter, _ digest: Digest) {
-    switch writer.commit(duration: duration, origin: origin, expecting: digest, mode: .keepFirst) {
+  private func endLarge(_ writer: EntryWriter, _ entry: EntryHead) {
+    switch writer.commit(duration: entry.duration, origin: origin, expecting: entry.digest, mode: .keepFirst) {
     case .stored, .alreadyThere: succeed(nil)
     case .mismatch: lied()
     case .notStored:
@@ -196,13 +195,13 @@ final class EntryFetch: AnswerConsumer {
   private func succeed(_ body: ByteBuffer?, stored: EventLoopFuture<Void>? = nil) {
     over()
     link.breaker.recordSuccess()
-    lookup.succeeded(self, size: received, duration: duration, body: body, stored: stored)
+    lookup.succeeded(self, size: received, duration: entry?.duration, body: body, stored: stored)
   }
 
   /// Not an accident: the channel does not change bytes, and the peer checks its own.
   private func lied() {
     over(.rejected)
-    lookup.ban(link)
+    lookup.directory.ban(link)
     lookup.failed(self)
   }
 

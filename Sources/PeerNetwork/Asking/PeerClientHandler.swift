@@ -1,5 +1,6 @@
 import Cryptography
 import NIOCore
+import PeerRecords
 import SystemSupport
 
 /// Takes the answer to one request. Called on the connection's event loop; after `end` or `failed` not again.
@@ -34,7 +35,8 @@ final class PeerClientHandler: ChannelInboundHandler {
   /// What the other side said when the connection was opened.
   struct Welcome: Sendable {
     let peer: Introduction
-    let consent: String
+    /// Whether we are let in.
+    let consent: PeerSighting.Answer
     /// From the question to the answer's head.
     let roundTrip: TimeAmount
     /// The other side's clock minus ours, in milliseconds.
@@ -206,7 +208,7 @@ final class PeerClientHandler: ChannelInboundHandler {
       key: member.keys.requestKey, client: member.identity.publicKey, server: peer.publicKey, exporter: exporter)
     onWelcome(
       Welcome(
-        peer: peer, consent: head["fabrik-consent"] ?? "", roundTrip: roundTrip, clockOffset: clockOffset))
+        peer: peer, consent: ConsentField.read(head), roundTrip: roundTrip, clockOffset: clockOffset))
     let waiting = early
     early = []
     for (target, consumer) in waiting { ask(target, consumer) }

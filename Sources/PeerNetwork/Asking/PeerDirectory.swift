@@ -3,48 +3,8 @@ import LayeredCache
 import NIOCore
 import PeerRecords
 
-/// All peers that this machine knows of and asks: which are dialled, when again, and which are one and the same. To be
-/// used on its event loop only.
+/// All peers that this machine is connected to or tries to reach. To be used on its event loop only.
 final class PeerDirectory {
-  /// Why an address is dialled, and so for how long.
-  enum Source: Int, Comparable {
-    /// Met before, or has connected to us.
-    case met
-    /// Announces itself.
-    case announced
-    /// The user has written it down.
-    case configured
-
-    static func < (left: Source, right: Source) -> Bool { left.rawValue < right.rawValue }
-  }
-
-  private struct Candidate {
-    var source: Source
-    var failures = 0
-    var retry: Scheduled<Void>?
-    /// The same server is connected at another address.
-    var twin: Server?
-  }
-
-  /// One server of one machine. The instance alone is readable by everybody, and may be claimed by anybody.
-  private struct Server: Equatable {
-    let identifier: PeerIdentifier
-    let instance: String
-
-    init(_ peer: Introduction) {
-      identifier = peer.identifier
-      instance = peer.instance
-    }
-  }
-
-  /// Addresses that are dialled or waited for.
-  private static let candidateLimit = 256
-  /// Servers that are connected or being dialled.
-  private static let linkLimit = 64
-  /// After so many failures an address where somebody was met once is forgotten.
-  private static let patience = 5
-  private static let firstPause = TimeAmount.milliseconds(500)
-  private static let longestPause = TimeAmount.seconds(60)
   /// Nothing waits for the first peers longer than this, whatever happens while they are being dialled.
   private static let startPatience = TimeAmount.milliseconds(150)
   /// How long a peer that lied is not talked to.
@@ -62,7 +22,9 @@ final class PeerDirectory {
   /// Lookups that no tool waited for when they began.
   var ahead: [CacheKey: PeerLookup] = [:]
 
-  private var candidates: [PeerEndpoint: Candidate] = [:]
+  private var list = DialList()
+  /// When an address is to be dialled again.
+  private var timers: [PeerEndpoint: Scheduled<Void>] = [:]
   private var links: [PeerEndpoint: PeerLink] = [:]
   private var linkBySlot: [PeerIndex.Slot: PeerLink] = [:]
   private var banned: [PeerIdentifier: NIODeadline] = [:]
@@ -93,73 +55,68 @@ final class PeerDirectory {
   // MARK: - Addresses
 
   /// Dials an address, unless that is being done already.
-  func add(_ endpoint: PeerEndpoint, source: Source) {
+  func add(_ endpoint: PeerEndpoint, source: DialList.Source) {
     guard !isEnding else { return }
-    if var candidate = candidates[endpoint] {
-      candidate.source = max(candidate.source, source)
-      candidates[endpoint] = candidate
-      // Somebody says that it is there: no need to wait any longer.
-      if links[endpoint] == nil, candidate.twin == nil, source == .announced || source == .met {
-        candidates[endpoint]?.retry?.cancel()
-        dial(endpoint)
-      }
-      return
-    }
-    if candidates.count >= Self.candidateLimit {
-      guard
-        let victim = candidates.first(where: {
-          $0.value.source != .configured && links[$0.key]?.peer == nil && $0.value.failures > 0
-        })?.key
-      else {
-        return
-      }
-      forget(victim)
-    }
-    candidates[endpoint] = Candidate(source: source)
-    dial(endpoint)
+    if let victim = list.makeRoom(for: endpoint) { drop(victim) }
+    if let step = list.add(endpoint, source: source) { take(step, endpoint) }
   }
 
   /// An address is not announced any more. A connection to it that stands is left alone.
   func withdraw(_ endpoint: PeerEndpoint) {
-    guard candidates[endpoint]?.source == .announced else { return }
-    if links[endpoint]?.peer == nil { forget(endpoint) } else { candidates[endpoint]?.source = .met }
+    if list.withdraw(endpoint) { drop(endpoint) }
   }
 
-  private func forget(_ endpoint: PeerEndpoint) {
-    candidates.removeValue(forKey: endpoint)?.retry?.cancel()
+  /// The servers that there are now on this machine.
+  ///
+  /// - Parameter isComplete: whether those that are not among them have gone.
+  func setLocal(_ present: [PeerEndpoint], isComplete: Bool) {
+    if isComplete {
+      for endpoint in list.announcedLocal where !present.contains(endpoint) { withdraw(endpoint) }
+    }
+    for endpoint in present { add(endpoint, source: .announced) }
+  }
+
+  /// How many addresses are known.
+  var addressCount: Int { list.count }
+
+  /// Gives up what is being done about an address that has been forgotten.
+  private func drop(_ endpoint: PeerEndpoint) {
+    timers.removeValue(forKey: endpoint)?.cancel()
     links[endpoint]?.end()
   }
 
+  private func take(_ step: DialList.Step, _ endpoint: PeerEndpoint) {
+    switch step {
+    case .dial: dial(endpoint)
+    case .wait(let pause): wait(pause, endpoint)
+    case .leave: break
+    }
+  }
+
   private func dial(_ endpoint: PeerEndpoint) {
-    guard !isEnding, links[endpoint] == nil else { return }
-    guard links.count < Self.linkLimit else { return retry(endpoint) }
-    let link = PeerLink(endpoint: endpoint, network: self)
+    timers.removeValue(forKey: endpoint)?.cancel()
+    let link = PeerLink(endpoint: endpoint, directory: self)
     links[endpoint] = link
     linkBySlot[link.slot] = link
     link.start()
   }
 
-  private func retry(_ endpoint: PeerEndpoint) {
-    guard !isEnding, var candidate = candidates[endpoint], candidate.twin == nil else { return }
-    candidate.failures += 1
-    if candidate.source == .met, candidate.failures > Self.patience {
-      candidates[endpoint] = nil
-      return
-    }
-    let pause = min(Self.longestPause, Self.firstPause * (1 << min(candidate.failures, 8)))
+  private func wait(_ pause: TimeAmount, _ endpoint: PeerEndpoint) {
+    timers[endpoint]?.cancel()
     let this = NIOLoopBound(self, eventLoop: loop)
-    candidate.retry?.cancel()
-    candidate.retry = loop.scheduleTask(in: pause) { this.value.dial(endpoint) }
-    candidates[endpoint] = candidate
+    timers[endpoint] = loop.scheduleTask(in: pause) { this.value.turn(endpoint) }
+  }
+
+  /// An address's time has come.
+  private func turn(_ endpoint: PeerEndpoint) {
+    timers[endpoint] = nil
+    if !isEnding { take(list.due(endpoint), endpoint) }
   }
 
   /// Makes connections to fetch on, and tries once more those that did not answer.
   func warmUp() {
     for link in links.values { link.warmUp() }
-    for (endpoint, candidate) in candidates where links[endpoint] == nil && candidate.twin == nil {
-      candidate.retry?.cancel()
-      dial(endpoint)
-    }
+    for endpoint in list.idle { take(list.due(endpoint), endpoint) }
   }
 
   // MARK: - Links
@@ -167,31 +124,19 @@ final class PeerDirectory {
   /// Whether a peer that has introduced itself is to be kept: not when it is connected at another address already.
   func accept(_ link: PeerLink, _ welcome: PeerClientHandler.Welcome) -> Bool {
     if let end = banned[welcome.peer.identifier], NIODeadline.now() < end { return false }
-    let twin = links.values.first { $0 !== link && $0.peer.map(Server.init) == Server(welcome.peer) }
-    guard twin == nil else {
-      candidates[link.endpoint]?.twin = Server(welcome.peer)
-      return false
-    }
-    candidates[link.endpoint]?.failures = 0
+    guard list.connected(link.endpoint, to: DialList.Server(welcome.peer)) else { return false }
     book.met(welcome.peer, address: link.endpoint.description)
     link.latency.record(welcome.roundTrip)
     link.clockOffset = welcome.clockOffset
     return true
   }
 
-  func ended(_ link: PeerLink, wasConnected: Bool) {
+  func ended(_ link: PeerLink) {
     links[link.endpoint] = nil
     linkBySlot[link.slot] = nil
-    if wasConnected, candidates[link.endpoint]?.twin == nil { candidates[link.endpoint]?.failures = 0 }
-    retry(link.endpoint)
+    guard !isEnding else { return }
     // Its other addresses may still be good.
-    for (endpoint, candidate) in candidates {
-      guard let twin = candidate.twin, !links.values.contains(where: { $0.peer.map(Server.init) == twin }) else {
-        continue
-      }
-      candidates[endpoint]?.twin = nil
-      if endpoint != link.endpoint { retry(endpoint) }
-    }
+    for (endpoint, pause) in list.ended(link.endpoint) { wait(pause, endpoint) }
   }
 
   /// A peer has sent what it did not announce: nothing more is taken from it.
@@ -206,8 +151,8 @@ final class PeerDirectory {
   /// Closes everything.
   func end() {
     isEnding = true
-    for candidate in candidates.values { candidate.retry?.cancel() }
-    candidates = [:]
+    for timer in timers.values { timer.cancel() }
+    timers = [:]
     for link in links.values { link.end() }
   }
 

@@ -53,7 +53,7 @@ package final class PeerLayer: CacheLayer {
     let promise = own.makePromise(of: LayerAnswer.self)
     let candidates = directory.value.candidates(for: store.fingerprint(of: key))
     let lookup = PeerLookup(
-      key: key, store: store, urgency: urgency, candidates: candidates, network: directory.value, promise: promise)
+      key: key, store: store, urgency: urgency, candidates: candidates, directory: directory.value, promise: promise)
     if urgency == .prefetch { directory.value.ahead[key] = lookup }
     lookup.next()
     return promise.futureResult

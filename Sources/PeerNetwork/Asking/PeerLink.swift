@@ -21,7 +21,7 @@ final class PeerLink {
   /// A summary on request comes at once.
   private static let firstSummaryPatience = TimeAmount.seconds(10)
   /// Longer than the peer waits for changes.
-  private static let summaryPatience = PeerServiceHandler.changePatience + .seconds(15)
+  private static let summaryPatience = SummaryAnswer.changePatience + .seconds(15)
   /// How soon to ask for changes again, and how much later for each that came.
   private static let changePause = TimeAmount.milliseconds(5)
   private static let fingerprintPause = TimeAmount.microseconds(1)
@@ -31,8 +31,6 @@ final class PeerLink {
   let endpoint: PeerEndpoint
   let slot: PeerIndex.Slot
   private(set) var state = State.connecting
-  /// Whether the peer was one to be kept.
-  private var isAccepted = false
   /// What the peer says to our requests; nil as long as it has not said anything.
   private(set) var answer = PeerSighting.Answer.unknown
   var breaker = CircuitBreaker()
@@ -42,17 +40,17 @@ final class PeerLink {
   /// Whether its first summary has come, or will not.
   private(set) var isSettled = false
 
-  private let network: PeerDirectory
+  private let directory: PeerDirectory
   private var watcher: PeerClientHandler?
   private var fetchers: [PeerClientHandler] = []
   private var generation: SummaryGeneration?
   /// What the peer holds has been forgotten; changes alone are worth nothing.
   private var needsEverything = false
 
-  init(endpoint: PeerEndpoint, network: PeerDirectory) {
+  init(endpoint: PeerEndpoint, directory: PeerDirectory) {
     self.endpoint = endpoint
-    self.network = network
-    slot = network.index.open()
+    self.directory = directory
+    slot = directory.index.open()
   }
 
   var peer: Introduction? {
@@ -61,7 +59,7 @@ final class PeerLink {
 
   /// Opens the first connection.
   func start() {
-    watcher = network.connector.connect(to: endpoint, port: network.listeningPort) { [weak self] welcome in
+    watcher = directory.connector.connect(to: endpoint, port: directory.listeningPort) { [weak self] welcome in
       self?.welcomed(welcome)
     } onClose: { [weak self] in
       self?.end()
@@ -71,9 +69,8 @@ final class PeerLink {
   private func welcomed(_ welcome: PeerClientHandler.Welcome) {
     guard case .connecting = state else { return }
     state = .connected(welcome)
-    guard network.accept(self, welcome) else { return end() }
-    isAccepted = true
-    note(welcome.consent == "allowed" ? .allowed : welcome.consent == "denied" ? .denied : .pending)
+    guard directory.accept(self, welcome) else { return end() }
+    note(welcome.consent)
     // Who has not been let in will hear no sooner than its owner answers.
     if answer != .allowed { settle() }
     addFetcher()
@@ -85,32 +82,32 @@ final class PeerLink {
     if case .ended = state { return }
     state = .ended
     settle()
-    network.index.close(slot)
+    directory.index.close(slot)
     let handlers = fetchers + [watcher].compactMap { $0 }
     fetchers = []
     watcher = nil
     for handler in handlers { handler.close() }
-    network.ended(self, wasConnected: isAccepted)
+    directory.ended(self)
   }
 
   private func settle() {
     guard !isSettled else { return }
     isSettled = true
-    network.settled()
+    directory.settled()
   }
 
   private func note(_ answer: PeerSighting.Answer) {
     self.answer = answer
     guard let peer else { return }
-    network.book.answered(peer.identifier, answer)
-    network.index.note(answer, of: peer.name, at: slot)
+    directory.book.answered(peer.identifier, answer)
+    directory.index.note(answer, of: peer.name, at: slot)
   }
 
   // MARK: - The summary
 
   private func askForSummary() {
     guard let watcher, peer != nil else { return }
-    let loop = network.loop
+    let loop = directory.loop
     let this = NIOLoopBound(self, eventLoop: loop)
     let timeout = loop.scheduleTask(
       in: generation == nil && answer == .allowed ? Self.firstSummaryPatience : Self.summaryPatience
@@ -132,17 +129,17 @@ final class PeerLink {
       count = table.count
       self.generation = generation
       needsEverything = false
-      network.index.replace(slot, by: table)
+      directory.index.replace(slot, by: table)
     case .changes where needsEverything:
       count = 0
       generation = nil
     case .changes(let generation, let added):
       count = added.count
       self.generation = generation
-      network.index.insert(added, into: slot)
-    case .refused(let isDenied):
-      note(isDenied ? .denied : .pending)
-      network.index.clear(slot)
+      directory.index.insert(added, into: slot)
+    case .refused(let answer):
+      note(answer)
+      directory.index.clear(slot)
       generation = nil
       settle()
       return askForSummary(in: Self.refusalPause)
@@ -156,14 +153,18 @@ final class PeerLink {
   }
 
   private func askForSummary(in pause: TimeAmount) {
-    let this = NIOLoopBound(self, eventLoop: network.loop)
-    network.loop.scheduleTask(in: pause) { this.value.askForSummary() }
+    let this = NIOLoopBound(self, eventLoop: directory.loop)
+    directory.loop.scheduleTask(in: pause) { this.value.askForSummary() }
   }
 
   // MARK: - Fetching
 
   private func addFetcher() {
-    let fetcher = network.connector.connect(to: endpoint, port: network.listeningPort) { _ in
+    guard let peer else { return }
+    let fetcher = directory.connector.connect(to: endpoint, port: directory.listeningPort) { [weak self] welcome in
+      // Somebody else, or another server, is there by now: it holds other things than this one said, and must not
+      // answer for it.
+      if welcome.peer.publicKey != peer.publicKey || welcome.peer.instance != peer.instance { self?.end() }
     } onClose: { [weak self] in
       self?.fetchers.removeAll { $0.isClosed }
     }
@@ -207,7 +208,7 @@ final class PeerLink {
   /// The peer does not let us fetch any more.
   func wasRefused() {
     note(.pending)
-    network.index.clear(slot)
+    directory.index.clear(slot)
     needsEverything = true
   }
 }

@@ -13,7 +13,7 @@ final class PeerLookup {
   let key: CacheKey
   let store: CacheStore
   let urgency: FetchUrgency
-  let network: PeerDirectory
+  let directory: PeerDirectory
   private let promise: EventLoopPromise<LayerAnswer>
   private var candidates: [PeerLink]
   private var attempts: [EntryFetch] = []
@@ -28,7 +28,7 @@ final class PeerLookup {
 
   /// - Parameter candidates: the best first.
   init(
-    key: CacheKey, store: CacheStore, urgency: FetchUrgency = .tool, candidates: [PeerLink], network: PeerDirectory,
+    key: CacheKey, store: CacheStore, urgency: FetchUrgency = .tool, candidates: [PeerLink], directory: PeerDirectory,
     promise: EventLoopPromise<LayerAnswer>
   ) {
     self.key = key
@@ -36,7 +36,7 @@ final class PeerLookup {
     self.urgency = urgency
     isUrgent = urgency == .tool
     self.candidates = candidates
-    self.network = network
+    self.directory = directory
     self.promise = promise
   }
 
@@ -54,7 +54,7 @@ final class PeerLookup {
         continue
       }
       attempts.append(attempt)
-      attempt.start(on: connection, loop: network.loop)
+      attempt.start(on: connection, loop: directory.loop)
       if isUrgent { scheduleHedge(in: link.latency.late) }
       return
     }
@@ -63,8 +63,8 @@ final class PeerLookup {
 
   private func scheduleHedge(in time: TimeAmount) {
     guard attempts.count < Self.mostAttempts, !candidates.isEmpty else { return }
-    let this = NIOLoopBound(self, eventLoop: network.loop)
-    hedge = network.loop.scheduleTask(in: time) { this.value.next() }
+    let this = NIOLoopBound(self, eventLoop: directory.loop)
+    hedge = directory.loop.scheduleTask(in: time) { this.value.next() }
   }
 
   /// A tool has begun to wait for what was asked for ahead: from now on, an answer may be late.
@@ -101,7 +101,7 @@ final class PeerLookup {
     _ attempt: EntryFetch, size: UInt64, duration: UInt32?, body: ByteBuffer?, stored: EventLoopFuture<Void>?
   ) {
     guard let peer = attempt.link.peer else { return finish(nil) }
-    network.book.fetched(peer.identifier, bytes: size)
+    directory.book.fetched(peer.identifier, bytes: size)
     finish(
       FetchedEntry(
         layer: .peers, peer: PeerName(id: peer.identifier.description, name: peer.name), size: size,
@@ -112,7 +112,7 @@ final class PeerLookup {
     guard !isDone else { return }
     isDone = true
     hedge?.cancel()
-    if urgency == .prefetch { network.ahead[key] = nil }
+    if urgency == .prefetch { directory.ahead[key] = nil }
     // Attempts hold on to their lookup.
     attempts = []
     winner = nil
@@ -121,12 +121,9 @@ final class PeerLookup {
 
   /// Nobody could be asked: whoever holds it has failed lately, or has no connection left.
   private var unasked: LayerOutcome {
-    LayerOutcome(.suspended, detail: network.holders(of: store.fingerprint(of: key)))
+    LayerOutcome(.suspended, detail: directory.holders(of: store.fingerprint(of: key)))
   }
 
   /// The peer does not have it after all.
-  func forget(_ link: PeerLink) { network.index.remove(store.fingerprint(of: key), from: link.slot) }
-
-  /// The peer has sent what it did not announce.
-  func ban(_ link: PeerLink) { network.ban(link) }
+  func forget(_ link: PeerLink) { directory.index.remove(store.fingerprint(of: key), from: link.slot) }
 }

@@ -1,19 +1,19 @@
 import NIOCore
+import PeerRecords
 
 /// Reads the answer to the question what a peer holds.
 final class SummaryReader: AnswerConsumer {
   enum Result {
     case full(SummaryGeneration, FingerprintTable)
     case changes(SummaryGeneration, [UInt32])
-    case refused(isDenied: Bool)
-    /// The peer has too much to do.
+    case refused(PeerSighting.Answer)
+    /// It is to be asked again a little later.
     case busy
     case failed
   }
 
   private let completion: (Result) -> Void
-  private var generation: SummaryGeneration?
-  private var isFull = false
+  private var head: SummaryHead?
   private var refusal: Result?
   private var rest = ByteBuffer()
   private var table = FingerprintTable()
@@ -27,17 +27,18 @@ final class SummaryReader: AnswerConsumer {
   func begin(_ head: MessageHead) -> Bool {
     switch head.status {
     case PeerStatus.ok.rawValue:
-      let count = head.contentLength / 4
-      generation = head["fabrik-generation"].flatMap(SummaryGeneration.init)
-      isFull = head["fabrik-summary"] == "full"
+      self.head = SummaryHead(head)
       // A peer that announces more than the protocol allows is not read any further.
-      guard generation != nil, head.contentLength % 4 == 0, count <= UInt64(OwnSummary.limit) else {
+      guard self.head != nil else {
         completion(.failed)
         return false
       }
     case PeerStatus.refused.rawValue where head.contentLength == 0:
-      refusal = .refused(isDenied: head["fabrik-consent"] == "denied")
+      // Whatever it says besides, it is not a yes.
+      refusal = .refused(ConsentField.read(head) == .denied ? .denied : .pending)
     case PeerStatus.busy.rawValue where head.contentLength == 0: refusal = .busy
+    // One of the clocks has been set: to be asked again, by the time that came with this answer.
+    case PeerStatus.unauthenticated.rawValue where head.contentLength == 0: refusal = .busy
     default:
       // Whatever else it sends is not a summary, and is not kept.
       completion(.failed)
@@ -50,15 +51,15 @@ final class SummaryReader: AnswerConsumer {
     var piece = piece
     rest.writeBuffer(&piece)
     while let fingerprint = rest.readInteger(endianness: .little, as: UInt32.self) {
-      if isFull { table.insert(fingerprint) } else { added.append(fingerprint) }
+      if head?.isFull == true { table.insert(fingerprint) } else { added.append(fingerprint) }
     }
     rest.discardReadBytes()
   }
 
   func end() {
     if let refusal { return completion(refusal) }
-    guard let generation else { return completion(.failed) }
-    completion(isFull ? .full(generation, table) : .changes(generation, added))
+    guard let head else { return completion(.failed) }
+    completion(head.isFull ? .full(head.generation, table) : .changes(head.generation, added))
   }
 
   func fail() {

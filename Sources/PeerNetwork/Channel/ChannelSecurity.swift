@@ -184,7 +184,7 @@ package final class SecureConnection {
     fabrik_bio_reset(pending)
   }
 
-  /// Bytes that the buffer of what is to be sent has grown to.
+  /// Bytes that the buffer of what is to be sent has grown to. For tests: it must not grow with what is sent.
   var pendingCapacity: Int { fabrik_bio_capacity(pending) }
 
   /// A value that only the two ends of this connection can know (RFC 9266, `tls-exporter`): 32 bytes.

@@ -2,6 +2,7 @@ import DesktopBus
 package import PeerRecords
 import Synchronization
 package import SystemPackage
+import SystemSupport
 
 /// Asks the user by desktop notifications, one after another, and writes the answers down. Where there is no desktop the
 /// question stays in the records, for `fabrik p2p approve` and `deny`.

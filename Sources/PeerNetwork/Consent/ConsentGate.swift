@@ -5,8 +5,9 @@ import Synchronization
 /// Decides whether a peer is served: by what the user said to its machine identity. Until there is an explicit yes the
 /// answer is no.
 ///
-/// *Once* means a session: from a peer's first fetch until it has made none for ``sessionGap``. The files of the
-/// records are looked at with each request, so that what the user says takes effect at once, whoever wrote it down.
+/// *Once* means a session: from a peer's first fetch until it has made none for ``sessionGap``, or until it has lasted
+/// for ``longestSession``. The files of the records are looked at with each request, so that what the user says takes
+/// effect at once, whoever wrote it down.
 package final class ConsentGate: Sendable {
   package enum Verdict: String, Sendable {
     case allowed
@@ -27,6 +28,8 @@ package final class ConsentGate: Sendable {
 
   /// Milliseconds without a request after which the next one begins a new session.
   static let sessionGap: UInt64 = 600_000
+  /// Milliseconds after which a session ends however busy the peer is: more than a working day.
+  static let longestSession: UInt64 = 12 * 3_600_000
   /// Sessions that are remembered; beyond it, the one idle for longest is forgotten, and begins anew.
   private static let sessionLimit = 256
 
@@ -85,7 +88,9 @@ package final class ConsentGate: Sendable {
   private func touch(_ peer: PeerIdentifier) -> UInt64 {
     let now = now()
     return sessions.withLock { sessions in
-      if var session = sessions[peer], now < session.last + Self.sessionGap {
+      if var session = sessions[peer], now < session.last + Self.sessionGap,
+        now < session.began + Self.longestSession
+      {
         session.last = now
         sessions[peer] = session
         return session.began

@@ -49,7 +49,7 @@ package struct MachineIdentity: Sendable {
   /// - Parameter seed: 32 random bytes.
   package init(seed: [UInt8]) throws {
     self.seed = seed
-    let key = Self.privateKey(seed)
+    guard let key = Self.privateKey(seed) else { throw OpenSSLFailure("Ed25519") }
     defer { EVP_PKEY_free(key) }
     var bytes = [UInt8](repeating: 0, count: Self.keyLength)
     var length = bytes.count

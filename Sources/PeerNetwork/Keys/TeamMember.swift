@@ -13,9 +13,11 @@ struct TeamMember: Sendable {
   let name: String
   /// Milliseconds since 1970.
   let now: @Sendable () -> UInt64
+  private let tags: DailyTags
 
   init(keys: TeamKeys, identity: MachineIdentity, name: String, now: @escaping @Sendable () -> UInt64) throws {
     self.keys = keys
+    tags = DailyTags(keys: keys)
     self.identity = identity
     self.name = name
     self.now = now
@@ -28,9 +30,12 @@ struct TeamMember: Sendable {
 
   var announcementTag: String { keys.announcementTag(day: now() / Self.day) }
 
+  /// With these an answer tells this machine's time.
+  var timeFields: [String: String] { [RequestSignature.timeField: String(now())] }
+
   /// Whether a service that announces itself so is of this team, and not this one.
   func isTeammate(_ text: [String: String]) -> Bool {
     guard text["v"] == "1", let tag = text["team"], text["id"] != instance else { return false }
-    return keys.isAnnouncement(tag, day: now() / Self.day)
+    return tags.contains(tag, day: now() / Self.day)
   }
 }

@@ -29,4 +29,9 @@ final class PeerService: Sendable {
     self.book = book
     self.onIntroduction = onIntroduction
   }
+
+  /// Whether a peer is to be served; see ``ConsentGate/verdict(on:name:address:isUse:)``.
+  func verdict(on peer: Introduction, at address: String, isUse: Bool = false) -> ConsentGate.Verdict {
+    consent.verdict(on: peer.identifier, name: peer.name, address: address, isUse: isUse)
+  }
 }

@@ -10,6 +10,9 @@ final class ServingLimits: Sendable {
   static let connectionsPerAddress = 64
   /// Bodies on their way out at the same time; who asks for more is told to try elsewhere.
   static let transfers = 32
+  /// Of these, for one machine: more than its connections to fetch on, of which there are four, and the one for the
+  /// summary. A member that takes its answers as slowly as it may must not keep all the others out.
+  static let transfersPerPeer = 8
   /// Bytes per second, all peers together: twice a 1 Gbit/s link.
   static let uploadRate = 256_000_000
   /// Bytes that may go out at once after a quiet moment.
@@ -18,7 +21,8 @@ final class ServingLimits: Sendable {
   private struct State {
     var connections = 0
     var perAddress: [String: Int] = [:]
-    var transfers = 0
+    var transfers: [PeerIdentifier: Int] = [:]
+    var transferCount = 0
     /// When all that has been admitted will have gone out at ``uploadRate``.
     var busyUntil = NIODeadline.now()
   }
@@ -45,17 +49,24 @@ final class ServingLimits: Sendable {
     }
   }
 
-  /// False: too many. Otherwise ``endTransfer()`` must follow.
-  func beginTransfer() -> Bool {
+  /// False: too many. Otherwise ``endTransfer(for:)`` must follow.
+  func beginTransfer(for peer: PeerIdentifier) -> Bool {
     state.withLock { state in
-      guard state.transfers < Self.transfers else { return false }
-      state.transfers += 1
+      guard state.transferCount < Self.transfers, state.transfers[peer, default: 0] < Self.transfersPerPeer else {
+        return false
+      }
+      state.transferCount += 1
+      state.transfers[peer, default: 0] += 1
       return true
     }
   }
 
-  func endTransfer() {
-    state.withLock { $0.transfers -= 1 }
+  func endTransfer(for peer: PeerIdentifier) {
+    state.withLock { state in
+      guard let count = state.transfers[peer] else { return }
+      state.transferCount -= 1
+      state.transfers[peer] = count > 1 ? count - 1 : nil
+    }
   }
 
   /// How long to wait before so many bytes are sent.

@@ -36,22 +36,16 @@ final class OwnSummary: Sendable {
 
   /// What a listing of the store finds takes the place of everything but what is inserted meanwhile: the listing may
   /// have been past its place by then.
+  ///
+  /// - Parameter list: finds at most ``limit`` fingerprints.
   func replace(byListing list: () -> Set<UInt32>) {
-    let before = state.withLock { $0.generation }
+    let start = state.withLock { $0.generation }
     let listed = list()
-    replace(by: listed, and: before)
-  }
-
-  /// Takes the place of everything.
-  func replace(by fingerprints: Set<UInt32>) {
-    replace(by: fingerprints, and: nil)
-  }
-
-  /// - Parameter start: what was added since this state stays; nil: nothing does.
-  private func replace(by listed: Set<UInt32>, and start: UInt64?) {
     let waiters = state.withLock { state -> [Waiter] in
-      let recent = start.map { state.log.suffix(Int(clamping: state.generation - $0)) } ?? []
-      let fingerprints = recent.isEmpty ? listed : listed.union(recent)
+      let recent = state.log.suffix(Int(clamping: state.generation - start))
+      var fingerprints = listed
+      // Peers take more for a breach of the protocol.
+      for fingerprint in recent where fingerprints.count < Self.limit { fingerprints.insert(fingerprint) }
       guard fingerprints != state.known else { return [] }
       let isGrowth = fingerprints.isSuperset(of: state.known)
       let added = isGrowth ? Array(fingerprints.subtracting(state.known)) : []

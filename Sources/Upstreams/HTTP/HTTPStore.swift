@@ -25,7 +25,7 @@ struct HTTPStore: ObjectStore {
     let path = location.prefix { $0 != "?" && $0 != "#" }
     let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
     let base = parts.joined(separator: "/")
-    return Printable.text(base.isEmpty || base.hasSuffix(":/") ? path : base[...])
+    return DisplayText.clean(base.isEmpty || base.hasSuffix(":/") ? path : base[...], limit: 200)
   }
 
   /// A request for a path below the base.
@@ -64,48 +64,5 @@ struct HTTPStore: ObjectStore {
     case (500..., _): return .init(kind: .passing, text: "fails (\(status)): see its own log")
     default: return .init(kind: .passing, text: "gives an answer that a store does not give (\(status)): check the url")
     }
-  }
-}
-
-/// Parts of URLs.
-enum URLText {
-  static func withoutTrailingSlashes(_ url: String) -> String {
-    var result = url[...]
-    while result.hasSuffix("/") { result = result.dropLast() }
-    return String(result)
-  }
-
-  /// `scheme://host[:port]` of an absolute URL, in lower case; nil for anything else.
-  static func origin(of url: String) -> String? {
-    guard let scheme = url.firstRange(of: "://") else { return nil }
-    let rest = url[scheme.upperBound...]
-    let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-    guard !authority.isEmpty else { return nil }
-    let (name, host) = (url[..<scheme.lowerBound].lowercased(), authority.lowercased())
-    for (known, port) in [("http", ":80"), ("https", ":443")] where known == name && host.hasSuffix(port) {
-      return "\(name)://\(host.dropLast(port.count))"
-    }
-    return "\(name)://\(host)"
-  }
-
-  /// Where a `Location` leads from a URL, if that is on the same host, at the same port, by the same scheme.
-  static func redirection(from url: String, to location: String) -> String? {
-    guard let origin = origin(of: url) else { return nil }
-    // A path alone stays; `//host/…` does not.
-    let target = location.hasPrefix("/") && !location.hasPrefix("//") ? origin + location : location
-    return Self.origin(of: target) == origin ? target : nil
-  }
-}
-
-/// What others say, made fit for a terminal.
-enum Printable {
-  private static let limit = 200
-
-  static func text(_ text: some StringProtocol) -> String {
-    var result = ""
-    for scalar in text.unicodeScalars.prefix(limit) {
-      result.unicodeScalars.append((0x20..<0x7f).contains(scalar.value) ? scalar : "?")
-    }
-    return result
   }
 }

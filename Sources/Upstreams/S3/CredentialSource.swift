@@ -84,7 +84,7 @@ struct CredentialSource: Sendable {
     func value(_ name: String) throws(S3Problem) -> String? {
       let text = String(
         (values[name] ?? "").drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
-      guard PlainText.isToken(text) else { throw S3Problem("\(name) in \(place) has characters that no key has") }
+      guard text.isHeaderToken else { throw S3Problem("\(name) in \(place) has characters that no key has") }
       return text.isEmpty ? nil : text
     }
     let (identifier, secret) = (try value(keyIdentifier), try value(secretKey))

@@ -6,7 +6,8 @@ import SystemSupport
 /// describes it. It is done here and not by libcurl, whose signatures are wrong for many names, and which knows nothing
 /// of a clock that is off.
 struct RequestSigner: Sendable {
-  /// What a signature is computed from; path and query are in their canonical form.
+  /// What a signature is computed from; path and query are in their canonical form. (A query, the digest of a body, and
+  /// other services than S3 are not used here, but in AWS's published vectors.)
   struct Unsigned: Sendable {
     var method: String
     var path: String
@@ -58,31 +59,9 @@ struct RequestSigner: Sendable {
     return "\(Self.algorithm)\n\(time.basicText)\n\(scope(time))\n\(Hex.encode(digest))"
   }
 
-  /// Each name and value encoded, sorted by name and then by value: sorted as whole texts, `a=` would come after `a-b=`.
-  static func canonicalQuery(_ items: [(name: String, value: String)]) -> String {
-    items
-      .map { item in
-        (
-          PercentEncoding.encode(item.name, keepingSlashes: false),
-          PercentEncoding.encode(item.value, keepingSlashes: false)
-        )
-      }
-      .sorted { $0 < $1 }
-      .map { "\($0.0)=\($0.1)" }
-      .joined(separator: "&")
-  }
-
-  /// - Parameter isNormalized: as every service but S3 has it: empty segments, `.` and `..` are resolved. For S3 they are
-  ///   part of the name.
-  static func canonicalPath(_ path: String, isNormalized: Bool = false) -> String {
-    guard isNormalized else { return PercentEncoding.encode(path, keepingSlashes: true) }
-    var segments: [Substring] = []
-    for segment in path.split(separator: "/") where segment != "." {
-      if segment != ".." { segments.append(segment) } else if !segments.isEmpty { segments.removeLast() }
-    }
-    let isDirectory = path.hasSuffix("/") && !segments.isEmpty
-    return PercentEncoding.encode(
-      "/\(segments.joined(separator: "/"))\(isDirectory ? "/" : "")", keepingSlashes: true)
+  /// As S3 has it: empty segments, `.` and `..` are part of the name.
+  static func canonicalPath(_ path: String) -> String {
+    PercentEncoding.encode(path, keepingSlashes: true)
   }
 
   private func scope(_ time: UTCTime) -> String { "\(time.dayText)/\(region)/\(service)/aws4_request" }

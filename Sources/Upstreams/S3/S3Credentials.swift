@@ -8,13 +8,3 @@ struct S3Credentials: Sendable, Equatable {
   /// Of temporary credentials only.
   var sessionToken: Secret?
 }
-
-/// Something in the settings or in the user's files keeps requests from being made.
-struct S3Problem: Error, Equatable, CustomStringConvertible {
-  /// What is wrong and what to do about it, on one line.
-  let description: String
-
-  init(_ description: String) {
-    self.description = PlainText.clean(description, limit: 1000)
-  }
-}

@@ -1,3 +1,5 @@
+import SystemSupport
+
 /// What a store means by an answer that is not a success, as the "Amazon S3 API Reference" (Error Responses) has it and
 /// other engines imitate it. Nothing of the answer is trusted: it may come from anybody who sits at that address.
 struct S3Failure: Error, Sendable, Equatable {
@@ -34,7 +36,7 @@ struct S3Failure: Error, Sendable, Equatable {
     let error = ErrorDocument(body.prefix(StoreAnswer.bodyLimit))
     self.status = status
     code = error?["Code"].flatMap { Self.isCode($0) ? $0 : nil }
-    message = PlainText.clean(error?["Message"] ?? "", limit: Self.longestMessage)
+    message = DisplayText.clean(error?["Message"] ?? "", limit: Self.longestMessage)
     let region = [error?["Region"], bucketRegion].lazy.compactMap { $0 }.first(where: S3Location.isRegion)
     kind =
       code.flatMap { Self.regionCodes.contains($0) ? .wrongRegion(region) : Self.kinds[$0] }
@@ -111,7 +113,7 @@ struct S3Failure: Error, Sendable, Equatable {
   }
 
   private static func isCode(_ text: String) -> Bool {
-    (1...64).contains(text.utf8.count) && PlainText.isToken(text)
+    (1...64).contains(text.utf8.count) && text.isHeaderToken
       && text.utf8.allSatisfy { !"\"'<>&;".utf8.contains($0) }
   }
 }

@@ -122,7 +122,7 @@ extension S3Location {
       let rest = text.dropFirst(scheme.count + 3)
       let authority = rest.prefix { $0 != "/" }.lowercased()
       let path = S3Location.withoutSlashes(rest.dropFirst(authority.count))
-      guard PlainText.isToken(text), !text.contains("?"), !text.contains("#"),
+      guard text.isHeaderToken, !text.contains("?"), !text.contains("#"),
         let (host, port) = Self.hostAndPort(authority)
       else { throw problem }
       self.scheme = scheme

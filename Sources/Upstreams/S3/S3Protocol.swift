@@ -52,11 +52,7 @@ final class S3Protocol: Sendable {
   /// - Parameters:
   ///   - name: The object's, below the prefix.
   ///   - now: Seconds since 1970 by this machine's clock.
-  ///   - payloadHash: The body's SHA-256 in hexadecimal, where it is known anyway.
-  func request(
-    _ method: UpstreamRequest.Method, name: String, now: Int64,
-    payloadHash: String = RequestSigner.unsignedPayload
-  ) -> UpstreamRequest {
+  func request(_ method: UpstreamRequest.Method, name: String, now: Int64) -> UpstreamRequest {
     let path = location.path(for: name)
     var request = UpstreamRequest(method: method, url: location.origin + path)
     // Else libcurl says that a form is sent, and some engines then store nothing.
@@ -66,15 +62,15 @@ final class S3Protocol: Sendable {
 
     let time = UTCTime(seconds: now + offset)
     var signed: [UpstreamRequest.Header] = [
-      .init(name: "x-amz-content-sha256", value: payloadHash), .init(name: "x-amz-date", value: time.basicText),
+      .init(name: "x-amz-content-sha256", value: RequestSigner.unsignedPayload),
+      .init(name: "x-amz-date", value: time.basicText),
     ]
     if let token = credentials.sessionToken {
       signed.append(.init(name: "x-amz-security-token", value: token.text))
     }
     request.headers += signed
     let unsigned = RequestSigner.Unsigned(
-      method: method.rawValue, path: path, headers: signed + [.init(name: "Host", value: location.host)],
-      payloadHash: payloadHash)
+      method: method.rawValue, path: path, headers: signed + [.init(name: "Host", value: location.host)])
     // Without OpenSSL's help the store refuses the request.
     if let value = signer.authorization(unsigned, credentials: credentials, time: time) {
       request.headers.append(.init(name: "Authorization", value: value))

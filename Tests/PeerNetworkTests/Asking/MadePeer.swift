@@ -102,6 +102,12 @@ extension ByteBuffer {
   }
 }
 
+private final class Counter: Sendable {
+  private let value = Atomic(0)
+
+  func next() -> Int { value.add(1, ordering: .relaxed).newValue }
+}
+
 /// A peer on loopback that answers, and asks nobody.
 final class MadePeer: Sendable {
   let store: CacheStore
@@ -113,31 +119,39 @@ final class MadePeer: Sendable {
   static let root = [UInt8](repeating: 5, count: 32)
   static let scope = Scope(tag: [UInt8](repeating: 9, count: 16))
 
-  init(_ directory: FilePath, number: UInt8, meddler: Meddler = Meddler()) async throws {
+  /// - Parameter successor: whose machine answers all connections after the first, with the same store; nil: the same.
+  init(_ directory: FilePath, number: UInt8, meddler: Meddler = Meddler(), successor: UInt8? = nil) async throws {
     let store = try CacheStore(directory: directory.appending("store\(number)"), maxSize: 1 << 30, scope: Self.scope)
+    let service = try Self.service(directory, number: number, store: store)
+    let others = try successor.map { try Self.service(directory, number: $0, store: store) } ?? service
+    let count = Counter()
+    (self.store, self.meddler, self.service) = (store, meddler, service)
+    channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .childChannelInitializer { channel in
+        let service = count.next() == 1 ? service : others
+        _ = service.connections.keep(channel)
+        return channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandlers([
+            SecureChannelHandler(try service.member.security.makeConnection(.server)), MeddlingHandler(meddler),
+            PeerServiceHandler(service: service, address: "127.0.0.1"),
+          ])
+        }
+      }.bind(host: "127.0.0.1", port: 0).get()
+    endpoint = PeerEndpoint("127.0.0.1:\(channel.localAddress?.port ?? 0)")!
+  }
+
+  private static func service(_ directory: FilePath, number: UInt8, store: CacheStore) throws -> PeerService {
     let identity = try MachineIdentity(seed: [UInt8](repeating: number, count: 32))
     let member = try TeamMember(
-      keys: TeamKeys(root: Self.root), identity: identity, name: "peer \(number)", now: CacheStore.systemTime)
+      keys: TeamKeys(root: root), identity: identity, name: "peer \(number)", now: CacheStore.systemTime)
     let records = PeerRecords(directory: directory.appending("peers\(number)"))
-    let service = PeerService(
+    return PeerService(
       member: member, store: store, summary: OwnSummary(),
       consent: ConsentGate(
         mode: .alwaysAllow, records: records, own: identity.identifier, now: CacheStore.systemTime
       ) { _, _, _ in }, transfers: ActivityCount(),
       book: PeerBook(records: records, team: "t", now: CacheStore.systemTime)
     ) { _, _ in }
-    (self.store, self.meddler, self.service) = (store, meddler, service)
-    channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .childChannelInitializer { channel in
-        _ = service.connections.keep(channel)
-        return channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandlers([
-            SecureChannelHandler(try member.security.makeConnection(.server)), MeddlingHandler(meddler),
-            PeerServiceHandler(service: service, address: "127.0.0.1"),
-          ])
-        }
-      }.bind(host: "127.0.0.1", port: 0).get()
-    endpoint = PeerEndpoint("127.0.0.1:\(channel.localAddress?.port ?? 0)")!
   }
 
   /// Stores an entry and says so.

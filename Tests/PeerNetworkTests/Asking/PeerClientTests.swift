@@ -1,6 +1,7 @@
 import Cryptography
 import NIOCore
 import NIOEmbedded
+import PeerRecords
 import TestSupport
 import Testing
 
@@ -112,7 +113,7 @@ struct PeerClientTests {
     #expect(!bench.handler.isReady && bench.welcomes.isEmpty)
     try bench.welcome()
     #expect(bench.handler.isReady && bench.welcomes.count == 1)
-    #expect(bench.welcomes[0].peer.name == "peer" && bench.welcomes[0].consent == "allowed")
+    #expect(bench.welcomes[0].peer.name == "peer" && bench.welcomes[0].consent == .allowed)
   }
 
   @Test("is closed by a peer that is not who it says, or is this server itself")
@@ -154,6 +155,18 @@ struct PeerClientTests {
     #expect(try bench.takeRequests().map { $0["fabrik-time"] } == ["\(time)"])
     try bench.answer(.unauthenticated, ["fabrik-time": "\(time)"])
     #expect(bench.handler.isClosed, "but not for ever")
+  }
+
+  @Test("goes on by the peer's time when a clock has been set later")
+  func skewLater() throws {
+    let bench = try Bench.ready()
+    let time = bench.now + 3_600_000
+    for expected in [bench.now, time] {
+      bench.handler.ask(key, Consumer())
+      #expect(try bench.takeRequests().map { $0["fabrik-time"] } == ["\(expected)"])
+      try bench.answer(.unauthenticated, ["fabrik-time": "\(time)"])
+    }
+    #expect(bench.handler.isReady)
   }
 
   @Test(

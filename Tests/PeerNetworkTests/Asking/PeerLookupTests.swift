@@ -106,6 +106,14 @@ extension RealNetwork {
 
       var holder: Int? { first.withLock { $0 } }
 
+      /// Whether this is the first to ask.
+      func take() -> Bool {
+        first.withLock { first in
+          defer { first = 0 }
+          return first == nil
+        }
+      }
+
       func reset() { first.withLock { $0 = nil } }
 
       func isFirst(_ number: Int) -> Bool {
@@ -222,6 +230,55 @@ extension RealNetwork {
         let peer = try await asker.fetch(key)
         #expect(peer == nil && asker.store.lookup(key) == nil)
         #expect(!asker.layer.mayHold(key))
+      }
+    }
+
+    @Test("takes nothing from whoever else is at the peer's address by then, and bans nobody for it")
+    func successor() async throws {
+      try await withTemporaryDirectory { directory in
+        let asker = try await Asker(directory)
+        let peer = try await MadePeer(directory, number: 1, successor: 2)
+        peer.hold(key, [1])
+        try await asker.dial(peer)
+        // The first to answer was another; whoever comes in its place is the peer from then on.
+        #expect(
+          await eventually {
+            (try? await asker.on { $0.allLinks.compactMap(\.peer?.name) }) == ["peer 2"]
+          })
+        #expect(peer.meddler.questions == 0)
+        await asker.stop()
+        await peer.stop()
+      }
+    }
+
+    @Test("is asked again when one of the clocks has been set, and does not take that for a no")
+    func clockWasSet() async throws {
+      try await withPeers(1) { asker, peers in
+        peers[0].hold(key, [1])
+        #expect(try await asker.await(1, holding: key))
+        let first = Claim()
+        let refusal = MessageHead.answer(.unauthenticated, ["fabrik-time": "\(CacheStore.systemTime())"])
+        peers[0].meddler.follow { answer in
+          guard answer.isEntry, first.take() else { return .send(answer) }
+          var buffer = ByteBuffer()
+          refusal.write(into: &buffer)
+          return .send(buffer)
+        }
+        let peer = try await asker.fetch(key)
+        #expect(peer == "peer 1" && peers[0].meddler.questions == 2)
+      }
+    }
+
+    @Test("fails when the peer's answer is of no known kind, and may ask it again", arguments: [400, 401, 500])
+    func otherStatus(status: Int) async throws {
+      try await withPeers(1) { asker, peers in
+        peers[0].hold(key, [1])
+        #expect(try await asker.await(1, holding: key))
+        peers[0].meddler.follow {
+          $0.isEntry ? .send(ByteBuffer(string: "HTTP/1.1 \(status) No\r\ncontent-length: 0\r\n\r\n")) : .send($0)
+        }
+        let answer = try await asker.ask(key)
+        #expect(answer.outcome.kind == .failed && asker.layer.mayHold(key))
       }
     }
 
@@ -354,7 +411,7 @@ extension RealNetwork {
           let done = loop.makePromise(of: LayerAnswer.self)
           let lookup = PeerLookup(
             key: key, store: store, candidates: directory.candidates(for: store.fingerprint(of: key)),
-            network: directory, promise: done)
+            directory: directory, promise: done)
           lookup.next()
           done.futureResult.map { $0.entry?.peer?.name }.cascade(to: promise)
           return WeakLookup(lookup, on: loop)

@@ -1,4 +1,5 @@
 import NIOCore
+import PeerRecords
 import TestSupport
 import Testing
 
@@ -64,12 +65,22 @@ struct SummaryReaderTests {
 
   @Test("may be a refusal")
   func refusal() throws {
-    guard case .refused(isDenied: false) = try read(["fabrik-consent": "pending"], status: .refused),
-      case .refused(isDenied: false) = try read([:], status: .refused),
-      case .refused(isDenied: true) = try read(["fabrik-consent": "denied"], status: .refused)
+    guard case .refused(.pending) = try read(["fabrik-consent": "pending"], status: .refused),
+      case .refused(.pending) = try read([:], status: .refused),
+      case .refused(.denied) = try read(["fabrik-consent": "denied"], status: .refused)
     else {
       Issue.record("not understood")
       return
+    }
+  }
+
+  @Test("may be to ask again")
+  func again() throws {
+    for status in [PeerStatus.busy, .unauthenticated] {
+      guard case .busy = try read(["fabrik-time": "5"], status: status) else {
+        Issue.record("not understood")
+        return
+      }
     }
   }
 

@@ -149,6 +149,26 @@ struct ConsentGateTests {
     }
   }
 
+  @Test("once is for no longer than a day's work, without a pause as well")
+  func longestSession() throws {
+    try withBench(.notifyOnce) { bench in
+      #expect(bench.verdict() == .pending)
+      try bench.say(.once)
+      var time: UInt64 = 0
+      while time < ConsentGate.longestSession - ConsentGate.sessionGap {
+        #expect(bench.verdict() == .allowed)
+        bench.pass(milliseconds: ConsentGate.sessionGap / 2)
+        time += ConsentGate.sessionGap / 2
+      }
+      for _ in 0..<3 {
+        bench.pass(milliseconds: ConsentGate.sessionGap / 2)
+        _ = bench.verdict()
+      }
+      #expect(bench.verdict() == .pending)
+      #expect(bench.asked.count == 2)
+    }
+  }
+
   @Test("with always-allow it always is, unless the user has said no")
   func alwaysAllow() throws {
     try withBench(.alwaysAllow) { bench in

@@ -56,14 +56,14 @@ struct TeamKeysTests {
   func clocks() throws {
     let keys = try keys()
     let tag = keys.announcementTag(day: 20000)
-    for day: UInt64 in 19999...20001 { #expect(keys.isAnnouncement(tag, day: day)) }
-    for day: UInt64 in [0, 19998, 20002] { #expect(!keys.isAnnouncement(tag, day: day)) }
-    #expect(keys.isAnnouncement(keys.announcementTag(day: 0), day: 0))
+    for day: UInt64 in 19999...20001 { #expect(keys.announcementTags(around: day).contains(tag)) }
+    for day: UInt64 in [0, 19998, 20002] { #expect(!keys.announcementTags(around: day).contains(tag)) }
+    #expect(keys.announcementTags(around: 0).contains(keys.announcementTag(day: 0)))
     for wrong in ["", tag.uppercased(), String(tag.dropLast()), tag + "0"] {
-      #expect(!keys.isAnnouncement(wrong, day: 20000))
+      #expect(!keys.announcementTags(around: 20000).contains(wrong))
     }
     let others = try TeamKeys(root: [UInt8](repeating: 0, count: 32))
-    #expect(!others.isAnnouncement(tag, day: 20000))
+    #expect(!others.announcementTags(around: 20000).contains(tag))
   }
 
   @Test("are kept in a file for this user alone, so that they are derived once")

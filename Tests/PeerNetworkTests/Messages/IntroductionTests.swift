@@ -87,10 +87,11 @@ struct IntroductionTests {
   func longName() throws {
     let name = String(repeating: "n", count: 1000)
     #expect(
-      Introduction(try head(name: name), role: .client, exporter: Self.exporter)?.name.utf8.count
+      Introduction(try head(name: name), role: .client, exporter: Self.exporter)?.name.unicodeScalars.count
         == DisplayText.longestName)
     var head = try head()
     head.fields["fabrik-name"] = Hex.encode([UInt8](repeating: 65, count: 1000))
-    #expect(Introduction(head, role: .client, exporter: Self.exporter)?.name.utf8.count == DisplayText.longestName)
+    #expect(
+      Introduction(head, role: .client, exporter: Self.exporter)?.name.unicodeScalars.count == DisplayText.longestName)
   }
 }

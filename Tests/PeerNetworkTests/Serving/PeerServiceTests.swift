@@ -213,7 +213,9 @@ struct PeerServiceTests {
       #expect(answers.count == 1 && (answers[0].status == 404 || !answers[0].isWhole))
       #expect(bench.service.transfers.current == 0)
       #expect(bench.store.lookup(Self.key) == nil, "and it is gone")
-      #expect(bench.service.limits.beginTransfer())
+      // All places are free again.
+      let peer = bench.client.identifier
+      for _ in 0..<ServingLimits.transfersPerPeer { #expect(bench.service.limits.beginTransfer(for: peer)) }
     }
   }
 
@@ -222,9 +224,9 @@ struct PeerServiceTests {
     try withServiceBench { bench in
       try bench.introduce()
       bench.store.put(Self.key, [1])
-      while bench.service.limits.beginTransfer() {}
+      while bench.service.limits.beginTransfer(for: bench.client.identifier) {}
       #expect(try bench.ask(.entry(Self.key)).map(\.status) == [429])
-      bench.service.limits.endTransfer()
+      bench.service.limits.endTransfer(for: bench.client.identifier)
       #expect(try bench.ask(.entry(Self.key)).map(\.status) == [200])
       #expect(try bench.ask(.entry(Self.key)).map(\.status) == [200])
     }
@@ -284,13 +286,13 @@ struct PeerServiceTests {
 
       #expect(try bench.ask(.summary(since: generation(first.first))).isEmpty, "nothing is new")
       for fingerprint: UInt32 in [1, 2] { bench.service.summary.insert(fingerprint) }
-      bench.pass(PeerServiceHandler.changePause)
+      bench.pass(SummaryAnswer.changePause)
       let second = try bench.takeAnswers()
       #expect(second.map(\.status) == [200] && second[0].body == [1, 0, 0, 0, 2, 0, 0, 0])
       #expect(second[0].head["fabrik-summary"] == "changes")
 
       #expect(try bench.ask(.summary(since: generation(second.first))).isEmpty)
-      bench.pass(PeerServiceHandler.changePatience + PeerServiceHandler.changePause)
+      bench.pass(SummaryAnswer.changePatience + SummaryAnswer.changePause)
       let third = try bench.takeAnswers()
       #expect(third.map(\.status) == [200] && third[0].body.isEmpty && third[0].head["fabrik-summary"] == "changes")
       #expect(try generation(third.first) == generation(second.first))
@@ -322,7 +324,7 @@ struct PeerServiceTests {
         for target in [PeerTarget.entry(Self.key), .summary(since: nil), .status] {
           try bench.send([bench.signed(.request(target.text))])
           // A no to the question what there is comes when nothing has changed for a while.
-          bench.pass(target == .entry(Self.key) ? .zero : PeerServiceHandler.changePatience + .seconds(1))
+          bench.pass(target == .entry(Self.key) ? .zero : SummaryAnswer.changePatience + .seconds(1))
           let answers = try bench.takeAnswers()
           result += answers.map(\.status)
           #expect(answers.allSatisfy { $0.status == 200 || $0.body.isEmpty })
@@ -362,7 +364,7 @@ struct PeerServiceTests {
       #expect(try bench.ask(.summary(since: current)).isEmpty)
       try bench.records.setConsent(.denied, of: bench.client.identifier)
       bench.service.summary.insert(1)
-      bench.pass(PeerServiceHandler.changePause)
+      bench.pass(SummaryAnswer.changePause)
       #expect(try bench.takeAnswers().map(\.status) == [403])
     }
   }

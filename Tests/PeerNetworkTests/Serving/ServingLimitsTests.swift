@@ -1,4 +1,5 @@
 import NIOCore
+import PeerRecords
 import SystemSupport
 import Testing
 
@@ -10,6 +11,10 @@ struct ServingLimitsTests {
 
   private func open(_ address: String, _ count: Int) -> Int {
     (0..<count).count { _ in limits.openConnection(from: address) }
+  }
+
+  private func peer(_ number: Int) -> PeerIdentifier {
+    PeerIdentifier(Hex.encode([UInt8](repeating: UInt8(number), count: 16)))!
   }
 
   @Test("are so many connections from one address")
@@ -33,9 +38,21 @@ struct ServingLimitsTests {
 
   @Test("are so many bodies at once")
   func transfers() {
-    #expect((0..<100).count { _ in limits.beginTransfer() } == ServingLimits.transfers)
-    limits.endTransfer()
-    #expect((0..<2).count { _ in limits.beginTransfer() } == 1)
+    let peers = (0..<20).map { peer($0) }
+    #expect((0..<100).count { limits.beginTransfer(for: peers[$0 % 20]) } == ServingLimits.transfers)
+    limits.endTransfer(for: peers[0])
+    #expect((0..<2).count { _ in limits.beginTransfer(for: peers[1]) } == 1)
+  }
+
+  @Test("are not all the bodies at once for one machine")
+  func transfersPerPeer() {
+    let most = ServingLimits.transfersPerPeer
+    #expect((0..<100).count { _ in limits.beginTransfer(for: peer(1)) } == most)
+    #expect((0..<100).count { _ in limits.beginTransfer(for: peer(2)) } == most)
+    limits.endTransfer(for: peer(1))
+    #expect((0..<2).count { _ in limits.beginTransfer(for: peer(1)) } == 1)
+    for _ in 0..<most { limits.endTransfer(for: peer(1)) }
+    #expect((0..<100).count { _ in limits.beginTransfer(for: peer(1)) } == most)
   }
 
   @Test("are so many bytes per second, after a first burst")

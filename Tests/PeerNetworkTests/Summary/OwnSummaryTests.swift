@@ -71,11 +71,11 @@ struct OwnSummaryTests {
     var copy = Copy()
     summary.insert(1)
     copy.update(from: summary)
-    summary.replace(by: [1, 2, 3])
+    summary.replace { [1, 2, 3] }
     copy.update(from: summary)
     #expect(!copy.wasFull && copy.known == [1, 2, 3])
     let before = copy.generation
-    summary.replace(by: [1, 2, 3])
+    summary.replace { [1, 2, 3] }
     copy.update(from: summary)
     #expect(copy.generation == before, "nothing has changed")
   }
@@ -83,9 +83,9 @@ struct OwnSummaryTests {
   @Test("is told wholly when something has been removed")
   func removal() {
     var copy = Copy()
-    summary.replace(by: [1, 2, 3])
+    summary.replace { [1, 2, 3] }
     copy.update(from: summary)
-    summary.replace(by: [2, 3, 4])
+    summary.replace { [2, 3, 4] }
     copy.update(from: summary)
     #expect(copy.wasFull && copy.known == [2, 3, 4])
     summary.insert(1)
@@ -97,7 +97,7 @@ struct OwnSummaryTests {
   func largeGrowth() {
     var copy = Copy()
     copy.update(from: summary)
-    summary.replace(by: Set(0..<50_000))
+    summary.replace { Set(0..<50_000) }
     copy.update(from: summary)
     #expect(copy.wasFull && copy.known.count == 50_000)
   }
@@ -121,6 +121,15 @@ struct OwnSummaryTests {
     #expect(copy.wasFull && copy.known == [10])
   }
 
+  @Test("never has more than peers read, whatever is stored while it is being listed")
+  func limit() {
+    summary.replace {
+      for fingerprint in 0..<UInt32(5) { summary.insert(.max - fingerprint) }
+      return Set(0..<UInt32(OwnSummary.limit - 2))
+    }
+    #expect(summary.count == OwnSummary.limit && summary.answer(since: nil).fingerprints.count == OwnSummary.limit)
+  }
+
   @Test("is the same for everybody, whenever they ask")
   func model() {
     var generator = SystemRandomNumberGenerator()
@@ -130,10 +139,10 @@ struct OwnSummaryTests {
       switch Int.random(in: 0..<100, using: &generator) {
       case 0:
         known = known.filter { _ in Bool.random() }
-        summary.replace(by: known)
+        summary.replace { known }
       case 1...2:
         known.formUnion((0..<20).map { _ in UInt32.random(in: 0..<500) })
-        summary.replace(by: known)
+        summary.replace { known }
       case 3..<50:
         let fingerprint = UInt32.random(in: 0..<500)
         known.insert(fingerprint)
@@ -174,7 +183,7 @@ struct OwnSummaryTests {
     summary.insert(2)
     #expect(done.withLock { $0 } == 6)
     _ = wait(summary.answer(since: nil).generation)
-    summary.replace(by: [])
+    summary.replace { [] }
     #expect(done.withLock { $0 } == 7, "a removal is something new")
     summary.cancel(12345)
   }

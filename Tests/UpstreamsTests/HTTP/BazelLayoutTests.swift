@@ -73,6 +73,30 @@ struct BazelLayoutTests {
     }
   }
 
+  @Test func `what goes up is prepared beside the engine, which answers lookups meanwhile`() async throws {
+    let store = try await cache()
+    let pool = NIOThreadPool(numberOfThreads: 1)
+    pool.start()
+    let gate = FakeStore.group.next().makePromise(of: Void.self)
+    pool.submit { _ in try? gate.futureResult.wait() }
+    try await withBench([store], change: { $0.layout = .bazel }) { (bench) async throws in
+      bench.local.put(CacheKey(test: 1), [UInt8](repeating: 7, count: 200_000))
+      let engine = try TransferEngine()
+      let ended = bench.loop.makePromise(of: Void.self)
+      EntryUpload(
+        CacheKey(test: 1), of: bench.upstreams[0],
+        equipment: Equipment(engine: engine, sealingKey: nil, scope: "plain"), from: bench.local, pool: pool
+      ) { _ in ended.succeed() }.start()
+      for number in 2..<5 { #expect(try await bench.fetch(CacheKey(test: number)) == nil) }
+      #expect(store.requests.map(\.method) == ["GET", "GET", "GET"])
+      gate.succeed()
+      try await ended.futureResult.get()
+      #expect(store.requests.dropFirst(3).map(\.method) == ["PUT", "PUT"])
+      engine.stop()
+    }
+    try await pool.shutdownGracefully()
+  }
+
   @Test(arguments: [(0, 1), (1000, 1), (200_000, 2)])
   func `an entry goes up and comes down, a large one in two requests`(size: Int, requests: Int) async throws {
     let store = try await cache()

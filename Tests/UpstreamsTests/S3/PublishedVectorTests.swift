@@ -87,9 +87,35 @@ struct PublishedVectorTests {
         sessionToken: token.map { Secret($0) }),
       RequestSigner.Unsigned(
         method: String(words[0]),
-        path: RequestSigner.canonicalPath(String(target.prefix { $0 != "?" }), isNormalized: true),
+        path: RequestSigner.canonicalPath(Self.normalized(String(target.prefix { $0 != "?" }))),
         query: RequestSigner.canonicalQuery(query), headers: headers,
         payloadHash: Hex.encode(try #require(OpenSSL.sha256(body))))
     )
+  }
+
+  /// As every service but S3 has it: empty segments, `.` and `..` are resolved.
+  private static func normalized(_ path: String) -> String {
+    var segments: [Substring] = []
+    for segment in path.split(separator: "/") where segment != "." {
+      if segment != ".." { segments.append(segment) } else if !segments.isEmpty { segments.removeLast() }
+    }
+    let isDirectory = path.hasSuffix("/") && !segments.isEmpty
+    return "/\(segments.joined(separator: "/"))\(isDirectory ? "/" : "")"
+  }
+}
+
+extension RequestSigner {
+  /// Each name and value encoded, sorted by name and then by value: sorted as whole texts, `a=` would come after `a-b=`.
+  static func canonicalQuery(_ items: [(name: String, value: String)]) -> String {
+    items
+      .map { item in
+        (
+          PercentEncoding.encode(item.name, keepingSlashes: false),
+          PercentEncoding.encode(item.value, keepingSlashes: false)
+        )
+      }
+      .sorted { $0 < $1 }
+      .map { "\($0.0)=\($0.1)" }
+      .joined(separator: "&")
   }
 }

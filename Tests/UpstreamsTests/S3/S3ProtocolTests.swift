@@ -47,17 +47,13 @@ struct S3ProtocolTests {
     #expect(value("Authorization", request) == expected)
   }
 
-  @Test("that store an object say that it is bytes, and what they are if that is known")
+  @Test("that store an object say that it is bytes")
   func put() throws {
     let store = try make()
     let request = store.request(.put, name: "n", now: Self.now)
     #expect(value("Content-Type", request) == "application/octet-stream")
     #expect(value("Content-Type", store.request(.delete, name: "n", now: Self.now)) == nil)
     #expect(value("Authorization", request)?.contains("SignedHeaders=host;x-amz-content-sha256;x-amz-date,") == true)
-    let digest = String(repeating: "ab", count: 32)
-    let known = store.request(.put, name: "n", now: Self.now, payloadHash: digest)
-    #expect(value("x-amz-content-sha256", known) == digest)
-    #expect(value("Authorization", known) != value("Authorization", request))
   }
 
   @Test("are not signed where there are no credentials")

@@ -1,3 +1,4 @@
+import DesktopBus
 import Synchronization
 
 #if canImport(Glibc)
@@ -5,24 +6,6 @@ import Synchronization
 #else
   import Darwin
 #endif
-
-/// A service as other machines shall find it (DNS-SD, domain local).
-package struct AdvertisedService: Sendable, Equatable {
-  /// Unique on the network: it is announced without asking whether somebody else has it, which saves 0.8 s.
-  package let instance: String
-  /// Such as "_fabrik._tcp".
-  package let type: String
-  package let port: UInt16
-  /// Keys and values of the TXT record; each pair at most 254 bytes.
-  package let text: [String: String]
-
-  package init(instance: String, type: String, port: UInt16, text: [String: String]) {
-    self.instance = instance
-    self.type = type
-    self.port = port
-    self.text = text
-  }
-}
 
 /// Publishes a service by the machine's avahi-daemon, as long as there is one: it waits for one to come, and publishes
 /// anew when it was restarted.
@@ -37,7 +20,7 @@ package final class AvahiPublisher: Sendable {
   /// what should not be, such as a bus whose queue of connections is full.
   private static let stopPatience = Duration.seconds(5)
 
-  private let service: AdvertisedService
+  private let service: PublishedService
   private let interfaces: [String]
   private let busAddress: String
   private let onChange: @Sendable (State) -> Void
@@ -49,7 +32,7 @@ package final class AvahiPublisher: Sendable {
   ///   - onChange: called on a thread of this object, first soon after `start` and then with each change; never after
   ///     `stop` has returned, unless it is itself what `stop` waited for in vain.
   package init(
-    _ service: AdvertisedService, interfaces: [String] = [], busAddress: String = systemBusAddress,
+    _ service: PublishedService, interfaces: [String] = [], busAddress: String = systemBusAddress,
     onChange: @escaping @Sendable (State) -> Void
   ) {
     self.service = service
@@ -68,18 +51,21 @@ package final class AvahiPublisher: Sendable {
 
   /// Begins on a thread of its own. Does nothing when it has begun.
   package func start() {
-    thread.withLock { thread in
-      guard thread == nil else { return }
+    let failure = thread.withLock { thread -> (any Error)? in
+      guard thread == nil else { return nil }
       do {
         let interruption = try Interruption()
         let work = AvahiWork(
           service: service, interfaces: interfaces, busAddress: busAddress, interruption: interruption,
           onChange: onChange)
         thread = (try BusThread { work.run() }, interruption)
+        return nil
       } catch {
-        onChange(.unavailable("\(error)"))
+        return error
       }
     }
+    // Not with the lock held: whoever is told may want to stop this.
+    if let failure { onChange(.unavailable("\(failure)")) }
   }
 
   /// Withdraws the service, upon which the daemon says goodbye to the network, and waits for the thread, at most 5 s; usually a millisecond.

@@ -1,10 +1,10 @@
-import SystemSupport
-
-@testable import DesktopBus
+package import DesktopBus
 
 /// A service within the test, which does to each call whatever the test says, on a thread of its own.
-final class FakeService: Sendable {
-  struct Unusable: Error {}
+package final class FakeService: Sendable {
+  package struct Unusable: Error {
+    package init() {}
+  }
 
   private let thread: BusThread
   private let interruption: Interruption
@@ -12,7 +12,7 @@ final class FakeService: Sendable {
   /// Returns when the service can be called.
   ///
   /// - Parameter handle: gets each call and signal, and the connection to answer over.
-  init(
+  package init(
     _ name: String, on bus: PrivateBus, _ handle: @escaping @Sendable (BusMessage, BusConnection) throws -> Void
   ) throws {
     let interruption = try Interruption()
@@ -35,7 +35,7 @@ final class FakeService: Sendable {
   deinit { end() }
 
   /// Ends the service, as if it had crashed.
-  func end() {
+  package func end() {
     guard !interruption.isFired else { return }
     interruption.fire()
     thread.join(until: .after(.seconds(20)))

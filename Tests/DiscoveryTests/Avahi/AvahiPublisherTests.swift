@@ -1,13 +1,14 @@
+import DesktopBus
 import SystemSupport
 import TestSupport
 import Testing
 
-@testable import DesktopBus
+@testable import Discovery
 
 @Suite("Publishing by Avahi", .timeLimit(.minutes(2)))
 struct AvahiPublisherTests {
-  private static let service = AdvertisedService(
-    instance: "ab12", type: "_fabrik._tcp", port: 4711, text: ["v": "1", "id": "ab12"])
+  private static let service = PublishedService(
+    instance: "ab12", port: 4711, text: ["v": "1", "id": "ab12"])
 
   /// The publisher, and what it reports.
   private static func publisher(
@@ -39,7 +40,7 @@ struct AvahiPublisherTests {
         seen.map(\.member) == [
           "GetHostNameFqdn", "EntryGroupNew", "AddRecord", "AddRecord", "AddRecord", "AddRecord", "Commit", "Free",
         ])
-      let records = try #require(DNSRecord.all(of: Self.service, host: "h1.local"))
+      let records = try #require(AvahiRecord.all(of: Self.service, host: "h1.local"))
       #expect(
         seen.filter { $0.member == "AddRecord" }.map(\.arguments)
           == records.map { record in
@@ -103,7 +104,7 @@ struct AvahiPublisherTests {
         if members.count > 7, call.member == "Commit" { break }
       }
       #expect(members.contains("Free"))
-      #expect(data.first == .bytes(DNSRecord.all(of: Self.service, host: "h1-2.local")![0].data))
+      #expect(data.first == .bytes(AvahiRecord.all(of: Self.service, host: "h1-2.local")![0].data))
       publisher.stop()
     }
   }

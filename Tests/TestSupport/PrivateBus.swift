@@ -1,8 +1,6 @@
-import SystemPackage
+import DesktopBus
+package import SystemPackage
 import SystemSupport
-import TestSupport
-
-@testable import DesktopBus
 
 #if canImport(Glibc)
   import Glibc
@@ -12,16 +10,16 @@ import TestSupport
 
 /// A message bus of its own, for one test, on which everybody may do everything. It can start the notification service,
 /// and ends with its owner.
-final class PrivateBus {
-  struct Unusable: Error {}
+package final class PrivateBus {
+  package struct Unusable: Error {}
 
-  let address: String
-  let directory: FilePath
-  let daemon: ChildProcess
+  package let address: String
+  package let directory: FilePath
+  package let daemon: ChildProcess
   private var children: [ChildProcess] = []
 
   /// - Parameter startable: the behaviour of a notification service that the bus starts when it is called.
-  init(in directory: FilePath, startable: String? = nil) throws {
+  package init(in directory: FilePath, startable: String? = nil) throws {
     self.directory = directory
     address = "unix:path=\(directory)/bus"
     let services = directory.appending("services")
@@ -48,7 +46,7 @@ final class PrivateBus {
   }
 
   /// Starts the notification service, and returns when it can be called.
-  func startNotificationService(_ arguments: String...) throws -> ChildProcess {
+  package func startNotificationService(_ arguments: String...) throws -> ChildProcess {
     let child = try ChildProcess(
       product: "notification-service", arguments: arguments,
       environment: Environment(["DBUS_SESSION_BUS_ADDRESS": address]),
@@ -80,11 +78,11 @@ final class PrivateBus {
 }
 
 /// Calls `body` with a bus that ends afterwards.
-func withBus<Result>(startable: String? = nil, _ body: (PrivateBus) throws -> Result) throws -> Result {
+package func withBus<Result>(startable: String? = nil, _ body: (PrivateBus) throws -> Result) throws -> Result {
   try withTemporaryDirectory { try body(PrivateBus(in: $0, startable: startable)) }
 }
 
-func withBus<Result>(
+package func withBus<Result>(
   isolation: isolated (any Actor)? = #isolation, _ body: (PrivateBus) async throws -> Result
 ) async throws -> Result {
   try await withTemporaryDirectory { try await body(PrivateBus(in: $0)) }

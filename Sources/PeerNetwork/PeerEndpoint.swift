@@ -36,6 +36,8 @@ enum PeerEndpoint: Hashable, Sendable, CustomStringConvertible {
     self = .network(address.embedded ?? address, port: port)
   }
 
+  var isLocal: Bool { if case .local = self { true } else { false } }
+
   var description: String {
     switch self {
     case .network(let address, let port):

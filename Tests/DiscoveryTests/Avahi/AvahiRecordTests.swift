@@ -1,47 +1,47 @@
 import Testing
 
-@testable import DesktopBus
+@testable import Discovery
 
 @Suite("DNS records of a service")
-struct DNSRecordTests {
-  private static func service(instance: String = "ab12", text: [String: String] = [:]) -> AdvertisedService {
-    AdvertisedService(instance: instance, type: "_fabrik._tcp", port: 0x1234, text: text)
+struct AvahiRecordTests {
+  private static func service(instance: String = "ab12", text: [String: String] = [:]) -> PublishedService {
+    PublishedService(instance: instance, port: 0x1234, text: text)
   }
 
   @Test("are its place, its text and two pointers")
   func all() throws {
-    let records = try #require(DNSRecord.all(of: Self.service(text: ["v": "1", "id": "ab12"]), host: "h1.local"))
+    let records = try #require(AvahiRecord.all(of: Self.service(text: ["v": "1", "id": "ab12"]), host: "h1.local"))
     let type = [7] + Array("_fabrik".utf8) + [4] + Array("_tcp".utf8) + [5] + Array("local".utf8) + [0]
     #expect(
       records == [
-        DNSRecord(
+        AvahiRecord(
           name: "ab12._fabrik._tcp.local", type: 33, isUnique: true,
           data: [0, 0, 0, 0, 0x12, 0x34, 2] + Array("h1".utf8) + [5] + Array("local".utf8) + [0]),
-        DNSRecord(
+        AvahiRecord(
           name: "ab12._fabrik._tcp.local", type: 16, isUnique: true,
           data: [7] + Array("id=ab12".utf8) + [3] + Array("v=1".utf8)),
-        DNSRecord(name: "_fabrik._tcp.local", type: 12, isUnique: false, data: [4] + Array("ab12".utf8) + type),
-        DNSRecord(name: "_services._dns-sd._udp.local", type: 12, isUnique: false, data: type),
+        AvahiRecord(name: "_fabrik._tcp.local", type: 12, isUnique: false, data: [4] + Array("ab12".utf8) + type),
+        AvahiRecord(name: "_services._dns-sd._udp.local", type: 12, isUnique: false, data: type),
       ])
   }
 
   @Test("have an empty entry where there is no text")
   func noText() {
-    #expect(DNSRecord.all(of: Self.service(), host: "h1.local")?[1].data == [0])
+    #expect(AvahiRecord.all(of: Self.service(), host: "h1.local")?[1].data == [0])
   }
 
   @Test("hold an instance of any characters in one label")
   func escaped() throws {
-    let records = try #require(DNSRecord.all(of: Self.service(instance: #"a.b\c"#), host: "h"))
+    let records = try #require(AvahiRecord.all(of: Self.service(instance: #"a.b\c"#), host: "h"))
     #expect(Array(records[2].data.prefix(6)) == [5] + Array(#"a.b\c"#.utf8))
+    #expect(records[0].name == #"a\.b\\c._fabrik._tcp.local"#)
   }
 
-  @Test("are not made when something is too long")
-  func tooLong() {
-    #expect(DNSRecord.all(of: Self.service(text: ["k": String(repeating: "x", count: 253)]), host: "h") != nil)
-    #expect(DNSRecord.all(of: Self.service(text: ["k": String(repeating: "x", count: 254)]), host: "h") == nil)
-    #expect(DNSRecord.all(of: Self.service(instance: String(repeating: "x", count: 64)), host: "h") == nil)
-    #expect(DNSRecord.all(of: Self.service(), host: "") == nil)
+  @Test("hold as much as a service may have, and are not made without a host")
+  func limits() {
+    #expect(AvahiRecord.all(of: Self.service(text: ["k": String(repeating: "x", count: 253)]), host: "h") != nil)
+    #expect(AvahiRecord.all(of: Self.service(instance: String(repeating: "x", count: 56)), host: "h") != nil)
+    #expect(AvahiRecord.all(of: Self.service(), host: "") == nil)
   }
 
   @Test(
@@ -54,6 +54,6 @@ struct DNSRecordTests {
       (String(repeating: "x", count: 64), nil), (String(repeating: "a.", count: 128), nil),
     ] as [(String, [UInt8]?)])
   func wireName(name: String, wire: [UInt8]?) {
-    #expect(DNSRecord.wireName(name) == wire)
+    #expect(DNSName(escaped: name)?.wire == wire)
   }
 }

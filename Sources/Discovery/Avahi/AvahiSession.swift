@@ -1,3 +1,5 @@
+import DesktopBus
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -24,7 +26,7 @@ final class AvahiSession {
   }
 
   private let bus: BusConnection
-  private let service: AdvertisedService
+  private let service: PublishedService
   private let interfaces: [String]
   private let onChange: (AvahiPublisher.State) -> Void
 
@@ -37,7 +39,7 @@ final class AvahiSession {
   }
 
   init(
-    bus: BusConnection, service: AdvertisedService, interfaces: [String],
+    bus: BusConnection, service: PublishedService, interfaces: [String],
     onChange: @escaping (AvahiPublisher.State) -> Void
   ) {
     self.bus = bus
@@ -76,7 +78,7 @@ final class AvahiSession {
       throw .unavailable("there is no interface \(interfaces.joined(separator: ", "))")
     }
     guard let host = try bus.call(server("GetHostNameFqdn", of: owner)).first?.string,
-      let records = DNSRecord.all(of: service, host: host),
+      let records = AvahiRecord.all(of: service, host: host),
       let group = try bus.call(server("EntryGroupNew", of: owner)).first?.path
     else { throw .unavailable("avahi-daemon answers nonsense") }
     let publication = Publication(owner: owner, group: group, host: host, indexes: indexes)
@@ -137,7 +139,7 @@ final class AvahiSession {
     while let message = try bus.next(until: deadline), !message.isOwnerChange(of: Self.avahi) {}
   }
 
-  private func add(_ record: DNSRecord, on interface: Int32, to publication: Publication) throws(BusFailure) {
+  private func add(_ record: AvahiRecord, on interface: Int32, to publication: Publication) throws(BusFailure) {
     // 3: AVAHI_PUBLISH_UNIQUE and AVAHI_PUBLISH_NO_PROBE. Protocol -1: IPv4 and IPv6. Class 1: the Internet's.
     try bus.call(
       entryGroup(

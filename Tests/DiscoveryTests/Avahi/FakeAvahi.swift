@@ -1,6 +1,7 @@
-import SystemSupport
+import DesktopBus
+import TestSupport
 
-@testable import DesktopBus
+@testable import Discovery
 
 /// As much of avahi-daemon's D-Bus interface as the publisher uses.
 final class FakeAvahi: Sendable {

@@ -1,9 +1,11 @@
+import DesktopBus
+
 /// What the publisher's thread does: it keeps a session with the bus, and begins another one when that has failed.
 struct AvahiWork: Sendable {
   /// Waits between two attempts where nothing tells of a change (no bus, a daemon that hangs), in seconds.
   private static let pauses = [1, 2, 4, 8, 15, 30, 60]
 
-  let service: AdvertisedService
+  let service: PublishedService
   let interfaces: [String]
   let busAddress: String
   let interruption: Interruption
