@@ -29,7 +29,7 @@ final class FakeService: Sendable {
         }
       } catch {}
     }
-    guard ready.wait(until: .after(.seconds(20))) else { throw Unusable() }
+    guard ready.wait(until: .after(.seconds(60))) else { throw Unusable() }
   }
 
   deinit { end() }
@@ -38,6 +38,6 @@ final class FakeService: Sendable {
   func end() {
     guard !interruption.isFired else { return }
     interruption.fire()
-    thread.join(until: .after(.seconds(20)))
+    thread.join(until: .after(.seconds(60)))
   }
 }
