@@ -24,6 +24,20 @@ struct ServerTests {
     _ = try sandbox.awaitServers()
   }
 
+  @Test func `who joins a server that takes long to start waits for it`() throws {
+    let sandbox = try Sandbox()
+    try sandbox.write(
+      "#!/bin/sh\nsleep 3\nexec \(Sandbox.binaries)/fabrik-server \"$@\"\n", to: "bin/fabrik-server")
+    let outcome = try sandbox.run(
+      """
+      chmod +x bin/fabrik-server; cp \(Sandbox.binaries)/fabrik bin
+      for i in $(seq 8); do bin/fabrik exec --linger 60s -- echo ok & done; wait
+      """)
+    #expect(outcome.output == String(repeating: "ok\n", count: 8))
+    #expect(outcome.errors == "")
+    _ = try sandbox.awaitServers()
+  }
+
   @Test func `another configuration has another server`() throws {
     let sandbox = try Sandbox()
     _ = try sandbox.run(
