@@ -73,8 +73,8 @@ demo: build
 # machine's time.
 test: test-dependencies build
 	$(SWIFT_BUILD) --build-tests $(SWIFT_FLAGS)
-	$(RUN_TESTS) --skip '^IntegrationTests\.' 2>&1 | $(REPEAT_FAILURES)
-	$(RUN_TESTS) --filter '^IntegrationTests\.' 2>&1 | $(REPEAT_FAILURES)
+	status=0; for choice in --skip --filter; do \
+	  $(RUN_TESTS) $$choice '^IntegrationTests\.' 2>&1 | $(REPEAT_FAILURES) || status=1; done; exit $$status
 
 RUN_TESTS = FABRIK_TEST_BINARIES="$(CURDIR)/$(RELEASE)" $(SWIFT) test --skip-build $(SWIFT_FLAGS)
 # What failed stands among thousands of lines: it is said once more at the end.
@@ -86,22 +86,22 @@ test-lan: build
 	@scripts/install-dependencies test lan
 	$(SWIFT_BUILD) $(RELEASE_FLAGS) --product notification-service
 	$(SWIFT_BUILD) $(RELEASE_FLAGS) --product hostile-peer
-	python3 Tests/Lan $(LAN)
+	python3 Tests/run.py Lan $(LAN)
 
 # UPSTREAMS holds arguments of the runner.
 test-upstreams: build
 	@scripts/install-dependencies upstreams
-	python3 Tests/Upstreams $(UPSTREAMS)
+	python3 Tests/run.py Upstreams $(UPSTREAMS)
 
 # TOOLS holds arguments of the runner.
 test-tools: build
 	@scripts/install-dependencies tools
-	python3 Tests/Tools $(TOOLS)
+	python3 Tests/run.py Tools $(TOOLS)
 
 # COMPILERS holds arguments of the runner.
 test-compilers: build
 	@scripts/install-dependencies compilers
-	python3 Tests/Compilers $(COMPILERS)
+	python3 Tests/run.py Compilers $(COMPILERS)
 
 lint:
 	$(SWIFT) format lint --recursive --strict Package.swift Sources Tests

@@ -200,6 +200,7 @@ package struct ExecSession {
         say("the build was not cached: \(log?.split(separator: "\n").first ?? "it ended early")")
         return nil
       }
+      sayIfLost(hold.losses)
       return LeaseStatistics()
     }
     guard let statistics = hold.finish(isQuiet: options.verbosity == .quiet)
@@ -210,8 +211,12 @@ package struct ExecSession {
           : "the cache server does not answer; what it has counted is missing here")
       return nil
     }
-    if hold.losses > 0 { say("the cache server was lost and started again; what it had counted is missing here") }
+    sayIfLost(hold.losses)
     return statistics
+  }
+
+  private func sayIfLost(_ losses: Int) {
+    if losses > 0 { say("the cache server was lost and started again; what it had counted is missing here") }
   }
 
   private var commandName: String {

@@ -38,9 +38,12 @@ struct ServerStarter {
   /// A new server is up after a few milliseconds, unless the machine is very busy.
   private static let startPatience = Duration.seconds(20)
   /// A running server answers in well under a millisecond; one that needs this long hangs and is better left alone.
-  private static let patience = Duration.seconds(1)
+  private static let answerPatience = Duration.seconds(1)
   /// Another launcher holds the lock for a millisecond or two.
   private static let lockPatience = Duration.seconds(2)
+
+  /// How long who joins the server waits for it.
+  private var patience: Duration { FileSystem.exists(instance.starting) ? Self.startPatience : Self.answerPatience }
 
   /// A lease of the configuration's server, which is started when it is not running. Does not wait for a new one.
   ///
@@ -73,7 +76,7 @@ struct ServerStarter {
   private func withLock<Result: ~Copyable>(_ body: () throws -> Result) throws(ServerFailure) -> Result {
     do {
       try FileSystem.makeDirectories(instance.directory, permissions: 0o700)
-      guard let lock = try FileLock(instance.lock, within: Self.lockPatience) else {
+      guard let lock = try takeLock() else {
         throw ServerFailure(description: "another fabrik has been holding \(instance.lock) for too long")
       }
       defer { lock.release() }
@@ -85,6 +88,18 @@ struct ServerStarter {
     }
   }
 
+  /// nil when somebody else has held it for too long.
+  private func takeLock() throws -> FileLock? {
+    let start = ContinuousClock.now
+    var wasStarting: Bool
+    repeat {
+      // Who joins a server that is starting holds the lock until it answers.
+      wasStarting = FileSystem.exists(instance.starting)
+      if let lock = try FileLock(instance.lock, within: Self.lockPatience) { return lock }
+    } while wasStarting && ContinuousClock.now < start + Self.startPatience
+    return nil
+  }
+
   /// nil when no server is there.
   private func join(terms: LeaseTerms) throws -> LeaseConnection? {
     guard let descriptor = try? Sockets.connect(unix: instance.path(of: .control)) else { return nil }
@@ -93,7 +108,7 @@ struct ServerStarter {
       throw ServerFailure(description: "\(instance.httpEndpoint) cannot be read")
     }
     var lease = LeaseConnection(descriptor: descriptor, endpoint: endpoint, terms: terms)
-    if lease.isReady(within: Self.patience) { return lease }
+    if lease.isReady(within: patience) { return lease }
     // It was dying, or has died over this.
     let isGone = lease.isClosed()
     try? descriptor.close()
@@ -106,9 +121,9 @@ struct ServerStarter {
     guard let descriptor = try? Sockets.connect(unix: instance.path(of: .control)) else { return nil }
     var connection = ControlConnection(descriptor: descriptor)
     connection.send(.init(ControlMessage.status))
-    let status = connection.receive(within: Self.patience)
+    let status = connection.receive(within: patience)
     connection.send(.init(ControlMessage.keep))
-    guard let status, connection.receive(within: Self.patience)?.verb == ControlMessage.ready else {
+    guard let status, connection.receive(within: Self.answerPatience)?.verb == ControlMessage.ready else {
       let isGone = connection.isClosed()
       try? descriptor.close()
       if isGone { return nil }
@@ -121,6 +136,7 @@ struct ServerStarter {
   /// Starts a server. The connection is there before it, so it waits for the first message.
   private func launch(isRenewal: Bool = false) throws -> (descriptor: FileDescriptor, endpoint: HTTPEndpoint) {
     try? FileSystem.remove(instance.log)
+    try SmallFile.write("", to: instance.starting)
     var listening: [FileDescriptor] = []
     defer { for descriptor in listening { try? descriptor.close() } }
     for socket in ServerSocket.allCases {

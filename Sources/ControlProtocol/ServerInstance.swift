@@ -59,6 +59,8 @@ package struct ServerInstance: Sendable {
 
   /// Held by a launcher while it joins or starts a server, and by a server while it decides to end.
   package var lock: FilePath { directory.appending("lock") }
+  /// There from a server's start by its launcher until it answers.
+  package var starting: FilePath { directory.appending("starting") }
   /// `PORT TOKEN` of the HTTP front end on 127.0.0.1, kept so that the next server can use them again.
   package var httpEndpoint: FilePath { directory.appending("http") }
   /// What one build's tools need while it runs, by the lease's id; removed when the lease ends.

@@ -12,7 +12,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite("A toolchain of Swift", .timeLimit(.minutes(1)))
+@Suite("A toolchain of Swift", .timeLimit(.minutes(5)))
 struct SwiftToolchainTests {
   private static let library: FilePath = "/opt/fabrik/libFabrikCAS.so"
 

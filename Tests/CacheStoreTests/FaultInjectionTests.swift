@@ -5,6 +5,11 @@ import Testing
 
 @testable import CacheStore
 
+/// An error that a step of the store is made to fail with.
+struct InjectedFailure: Error, CustomStringConvertible {
+  let description = "no space left on device"
+}
+
 /// Fails one step of the store while it is armed.
 private final class Saboteur: Sendable {
   private let target: Mutex<StoreStep?> = Mutex(nil)

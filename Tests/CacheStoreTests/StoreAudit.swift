@@ -1,26 +1,9 @@
-import Synchronization
 import SystemPackage
 import SystemSupport
 import TestSupport
 import Testing
 
 @testable import CacheStore
-
-/// A clock that tests turn.
-final class TestClock: Sendable {
-  private let milliseconds: Atomic<UInt64>
-
-  /// Starts an hour from now: files made by the test have the system's time, and are older by that hour.
-  init() {
-    milliseconds = Atomic(CacheStore.systemTime() + 3_600_000)
-  }
-
-  var now: UInt64 { milliseconds.load(ordering: .sequentiallyConsistent) }
-
-  func advance(minutes: UInt64) {
-    milliseconds.add(minutes * 60_000, ordering: .sequentiallyConsistent)
-  }
-}
 
 extension CacheStore {
   var entryFiles: [FilePath] { Files.all(below: layout.directory(of: .entries)) }
@@ -50,9 +33,4 @@ extension CacheStore {
     }
     #expect(verify().damagedEntries == 0, "a damaged entry was visible", sourceLocation: sourceLocation)
   }
-}
-
-/// An error that a step of the store is made to fail with.
-struct InjectedFailure: Error, CustomStringConvertible {
-  let description = "no space left on device"
 }

@@ -114,7 +114,7 @@ class FakeServer:
 
     def wait_for(self, condition):
         with self.changed:
-            assert self.changed.wait_for(condition, timeout=30), "nothing has come"
+            assert self.changed.wait_for(condition, timeout=60), "nothing has come"
 
     def _answer(self, kind, fields):
         if kind == HELLO:

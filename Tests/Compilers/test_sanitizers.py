@@ -69,7 +69,7 @@ class SanitizerTests(unittest.TestCase):
     def test_the_other_tests(self):
         library = self.build("watched.so", ["-shared", "-fPIC", *ADDRESSES])
         runtime = subprocess.run([COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True).stdout
-        self.assert_well([sys.executable, places.HERE, "test_objects", "test_server"],
+        self.assert_well([sys.executable, places.REPOSITORY / "Tests/run.py", "Compilers", "test_objects", "test_server"],
                          FABRIK_CAS_LIBRARY=str(library), LD_PRELOAD=runtime.strip(),
                          # Python itself gives back nothing in the end.
                          ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1")

@@ -15,11 +15,11 @@ struct MulticastSocketTests {
   private let link = Link(interface: if_nametoindex("lo"), family: .ipv4)
   private let localhost = InternetAddress("127.0.0.1")!
 
-  /// The next packet that begins like this; nil when none comes within ten seconds. Others may speak as well.
+  /// The next packet that begins like this; nil when none comes within a minute. Others may speak as well.
   private func receive(_ beginning: [UInt8], from socket: MulticastSocket) throws -> MulticastSocket.Packet? {
     try withUnsafeTemporaryAllocation(byteCount: DNSMessage.longest, alignment: 8) { buffer in
       var request = pollfd(fd: socket.descriptor.rawValue, events: Int16(POLLIN), revents: 0)
-      while poll(&request, 1, 10_000) > 0 {
+      while poll(&request, 1, 60_000) > 0 {
         let packet = try socket.receive(into: buffer)
         if let packet, packet.bytes.starts(with: beginning) { return packet }
       }

@@ -86,7 +86,7 @@ struct NetworkTests {
       ip link set lo up
       publish a
       publish remote b
-      "$probe" -i lo -n 2 browse 3
+      "$probe" -i lo -n 2 browse 10
       """)
     #expect(events.allSatisfy { $0.hasPrefix("found a 4711 127.0.0.1") } && !events.isEmpty)
   }

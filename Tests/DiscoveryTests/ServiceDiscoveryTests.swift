@@ -5,7 +5,7 @@ import Testing
 @testable import Discovery
 
 /// On the loopback only: the network of the machine that runs the tests is none of theirs.
-@Suite("A service discovery", .timeLimit(.minutes(1)))
+@Suite("A service discovery", .timeLimit(.minutes(5)))
 struct ServiceDiscoveryTests {
   /// A discovery that takes part in this test only, and its events.
   private func make(team: String = "t") -> (ServiceDiscovery, AsyncStream<DiscoveryEvent>) {

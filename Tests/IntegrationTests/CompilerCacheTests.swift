@@ -25,11 +25,6 @@ struct CompilerCacheTests {
     return UInt64(status.st_ino)
   }
 
-  private func entries(_ sandbox: Sandbox) throws -> Int {
-    let text = try sandbox.run("fabrik cache stats --json").output
-    return try #require(text.firstMatch(of: /"entries":(\d+)/).flatMap { Int($0.1) })
-  }
-
   /// The counts of a build in which `body` runs.
   private func report(_ sandbox: Sandbox, _ flags: String = "", during body: () throws -> Void) throws
     -> [String: Double]
@@ -70,7 +65,7 @@ struct CompilerCacheTests {
     }
     #expect(try user.object(SHA256Digest.digest(of: large)) == .object(path: paths[0]))
     #expect(try user.object(SHA256Digest.digest(of: value)) == .miss)
-    #expect(try entries(server.sandbox) == 3)
+    #expect(try server.sandbox.entries == 3)
   }
 
   @Test func `what a compiler puts is stored when it has gone, too`() throws {
@@ -123,8 +118,7 @@ struct CompilerCacheTests {
       try CompilerClient(server, in: directory).store(1, objects)
       try sandbox.run("chmod 600 \(blob); printf x | dd of=$(echo \(blob)) bs=1 seek=500000 conv=notrunc status=none")
     }
-    for server in sandbox.servers() { kill(server, SIGTERM) }
-    try sandbox.waitForServersToEnd()
+    try sandbox.endServers()
     let user = try CompilerClient(RunningServer(sandbox), in: directory)
     #expect(try user.get(1) == .miss)
     #expect(try sandbox.run("ls \(blob)").output.isEmpty)
@@ -193,7 +187,7 @@ struct CompilerCacheTests {
     try user.put(1, CompilerSamples.action([large]))
     // It has nowhere else to keep an object of its own, which is small.
     try user.expectNotStored(1)
-    #expect(try entries(server.sandbox) == 1)
+    #expect(try server.sandbox.entries == 1)
   }
 
   @Test(.enabled(if: access("/dev/shm", W_OK) == 0))
@@ -275,7 +269,7 @@ struct CompilerCacheTests {
       let maker = try CompilerClient(owner.server, in: CompilerDirectory(owner.sandbox))
       for object in objects { try maker.directory.write(object) }
       try maker.put(1, action)
-      try eventually("the result is stored") { try entries(owner.sandbox) == 3 }
+      try eventually("the result is stored") { try owner.sandbox.entries == 3 }
     }
     let asker = try machine("asker", owner)
     counts = try report(asker.sandbox) {
@@ -288,7 +282,7 @@ struct CompilerCacheTests {
     let third = try machine("third", owner, asker)
     counts = try report(third.sandbox) {
       // With the plan.
-      try eventually("it has come ahead") { try entries(third.sandbox) == 4 }
+      try eventually("it has come ahead") { try third.sandbox.entries == 4 }
       let user = try CompilerClient(third.server, in: CompilerDirectory(third.sandbox))
       #expect(try user.get(1) != .miss)
       #expect(user.signs == 0)
@@ -299,7 +293,7 @@ struct CompilerCacheTests {
   }
 
   @Test func `a regional store's results come in two rounds, with a sign of life before`() throws {
-    let upstream = try ObjectServer(delay: 0.2)
+    let upstream = try ObjectServer(delay: 0.2, together: 20)
     let owner = try Sandbox()
     owner.environment["FABRIK_UPSTREAM"] = upstream.url
     let many = (0..<20).map { CompilerSamples.object(size: 5000, UInt8($0)) }

@@ -133,11 +133,11 @@ struct DocumentationTests {
       try CProject(files: 3).write(to: sandbox, directory: "job2")
       #expect(try sandbox.run("cd job1 && \(recipe)").errors.contains("0 hits"))
       // The cache is packed and unpacked in between.
+      try sandbox.waitForServersToEnd()
       let second = try sandbox.run(
         "tar cf cache.tar .fabrik-cache && rm -r .fabrik-cache && tar xf cache.tar && cd job2 && \(recipe)")
       #expect(second.exitStatus == 0)
       #expect(second.errors.contains("6 hits (6 local) · 0 misses"))
-      try sandbox.waitForServersToEnd()
     }
   }
 

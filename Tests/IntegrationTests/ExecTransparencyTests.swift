@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 /// What the command is given, and what it leaves, must be the same as without Fabrik: each script is run both ways and
@@ -32,7 +33,7 @@ struct ExecTransparencyTests {
     ("a reader that stops early", "yes | $X head -n 2; echo ${PIPESTATUS[@]}"),
     (
       "a command's own process group signal",
-      "setsid $X bash -c 'n=0; trap \"n=\\$((n+1))\" TERM; kill 0; sleep 0.1; echo $n'"
+      "setsid --wait $X bash -c 'n=0; trap \"n=\\$((n+1))\" TERM; kill 0; sleep 0.1; echo $n'"
     ),
     (
       "waiting for any child",
@@ -61,9 +62,10 @@ struct ExecTransparencyTests {
 
   @Test func `a signal to fabrik alone reaches the command once`() throws {
     let script = """
-      fabrik exec -- bash -c 'trap "echo heard" TERM; touch ready; while ! [ -e stop ]; do sleep 0.02; done; exit 8' &
+      fabrik exec -- bash -c 'trap "echo heard; touch heard" TERM; trap "touch stop" USR1; touch ready
+        while ! [ -e stop ]; do sleep 0.02; done; exit 8' &
       while ! [ -e ready ]; do sleep 0.02; done
-      kill -TERM $!; sleep 0.3; touch stop; wait $!; echo $?
+      kill -TERM $!; while ! [ -e heard ]; do sleep 0.02; done; kill -USR1 $!; wait $!; echo $?
       """
     #expect(try Sandbox().run(script).output == "heard\n8\n")
   }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// The HTTP front end, with requests that are wrong, hostile or unusual.
@@ -52,7 +53,7 @@ struct HTTPFrontEndTests {
     #expect(try connection.receiveHead().hasPrefix("HTTP/1.1 404 "))
     try connection.send(server.head("PUT", path, ["Content-Length": "1"]) + "x")
     #expect(try connection.receiveHead().hasPrefix("HTTP/1.1 405 "))
-    #expect(try server.sandbox.run("fabrik cache stats --json").output.contains("\"entries\":0,"))
+    #expect(try server.sandbox.entries == 0)
   }
 
   @Test(arguments: [1, 4096, 131_072, 131_073, 1_000_000, 40_000_000])
@@ -127,9 +128,12 @@ struct HTTPFrontEndTests {
     let server = try RunningServer()
     let connection = try Connection(port: server.port)
     try connection.send("GET / HTTP/1.1\r\n")
-    #expect(throws: Unexpected.self) {
+    let error = #expect(throws: Unexpected.self) {
       for number in 0..<200_000 { try connection.send("X-\(number): \(String(repeating: "x", count: 100))\r\n") }
     }
+    // Not just left unread.
+    let reason = try #require(error).description
+    #expect(reason.contains("reset") || reason.contains("Broken pipe"), "\(reason)")
   }
 
   @Test func `a damaged large body is never sent whole`() throws {
@@ -162,8 +166,7 @@ struct HTTPFrontEndTests {
     #expect(throws: Unexpected.self) {
       for _ in 0..<100 { try connection.send(get, patience: 2) }
     }
-    let process = try #require(server.sandbox.servers().first)
-    let peak = try server.sandbox.run("awk '/VmHWM/ { print $2 }' /proc/\(process)/status").output.dropLast()
+    let peak = try server.sandbox.run("awk '/VmHWM/ { print $2 }' /proc/\(server.process)/status").output.dropLast()
     #expect(try #require(Int(peak)) < 150_000)
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import SystemSupport
+import TestSupport
 import Testing
 
 /// What other users and unusual settings can do to a build.
@@ -101,8 +102,7 @@ struct HostileEnvironmentTests {
   @Test func `the server has nothing of the first build's environment`() throws {
     let sandbox = try Sandbox()
     sandbox.environment["LD_LIBRARY_PATH"] = "/nowhere"
-    _ = try RunningServer(sandbox)
-    let process = try #require(sandbox.servers().first)
+    let process = try RunningServer(sandbox).process
     #expect(
       try sandbox.run("tr '\\0' '\\n' < /proc/\(process)/environ").output == "PATH=/usr/local/bin:/usr/bin:/bin\n")
   }
@@ -124,8 +124,7 @@ struct HostileEnvironmentTests {
     try eventually("a temporary file is there") {
       try sandbox.run("ls $HOME/.cache/fabrik/v1/tmp | wc -l").output == "1\n"
     }
-    for process in sandbox.servers() { kill(process, SIGKILL) }
-    try sandbox.waitForServersToEnd()
+    try sandbox.endServers(by: SIGKILL)
     _ = try RunningServer(sandbox)
     try eventually("it is gone") { try sandbox.run("ls $HOME/.cache/fabrik/v1/tmp | wc -l").output == "0\n" }
   }

@@ -1,5 +1,6 @@
 import Foundation
 import SystemSupport
+import TestSupport
 import Testing
 
 /// Members of the team, with its secret, that do not keep to the rules, and others who are none.
@@ -78,10 +79,8 @@ struct HostilePeerTests {
       try owner.put(1, Array("its bytes".utf8))
       friend = try PeerMachine(secret: secret, peers: [owner.port], name: "friend")
       if consent != "always-allow" {
-        try eventually("the friend waits") { [owner] in
-          try owner.sandbox.run("fabrik p2p pending").output.contains("friend")
-        }
-        _ = try owner.sandbox.run("fabrik p2p approve friend")
+        try owner.awaitRequest(of: "friend")
+        try owner.approve("friend")
       }
       try eventually("the friend fetches") { [friend] in try friend.get(1) == Array("its bytes".utf8) }
       attacker = HostileClient(secret: secret, port: try owner.port, sandbox: owner.sandbox)

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import SystemSupport
+import TestSupport
 import Testing
 
 /// Two users' machines with one secret.
@@ -12,9 +13,7 @@ struct PeerTests {
   private func machine(
     _ name: String, with ccache: InstalledCCache = .system, peers: [UInt16] = [], consent: String = "always-allow"
   ) throws -> PeerMachine {
-    let sandbox = try Sandbox()
-    sandbox.environment["PATH"] = "\(ccache.directory):\(sandbox.environment["PATH"] ?? "")"
-    return try PeerMachine(secret: secret, peers: peers, consent: consent, name: name, sandbox: sandbox)
+    try PeerMachine(secret: secret, peers: peers, consent: consent, name: name, sandbox: Sandbox(ccache: ccache))
   }
 
   @Test(arguments: InstalledCCache.allCases)
@@ -23,14 +22,12 @@ struct PeerTests {
     #expect(try owner.build(project, in: "p")["stored"] == 16)
     try owner.put(1, Array("shared".utf8))
     let asker = try machine("asker", with: ccache, peers: [owner.port])
-    try eventually("the asker waits for consent") {
-      try owner.sandbox.run("fabrik p2p pending").output.contains("asker")
-    }
+    try owner.awaitRequest(of: "asker")
     let refused = try asker.build(project, in: "refused", "--no-peers")
     #expect(refused["hits.peers"] == 0)
     #expect(try asker.get(1) == nil)
     _ = try asker.sandbox.run("fabrik cache clear")
-    #expect(try owner.sandbox.run("fabrik p2p approve asker").exitStatus == 0)
+    try owner.approve("asker")
     try eventually("the asker may fetch") { try asker.get(1) == Array("shared".utf8) }
     let fetched = try asker.build(project, in: "elsewhere/q")
     #expect(fetched["lookups"] == 16)
@@ -48,7 +45,7 @@ struct PeerTests {
     let owner = try machine("owner", consent: "notify-once")
     _ = try owner.build(project, in: "p")
     let asker = try machine("asker", peers: [owner.port])
-    try eventually("the asker waits") { try owner.sandbox.run("fabrik p2p pending").output.contains("asker") }
+    try owner.awaitRequest(of: "asker")
     for answer in ["pending", "denied"] {
       if answer == "denied" { _ = try owner.sandbox.run("fabrik p2p deny asker") }
       let built = try asker.build(project, in: answer)
@@ -63,8 +60,8 @@ struct PeerTests {
     let owner = try machine("owner", consent: "notify-once")
     for number in 1...2 { try owner.put(number, [UInt8(number)]) }
     let asker = try machine("asker", peers: [owner.port])
-    try eventually("the asker waits") { try owner.sandbox.run("fabrik p2p pending").output.contains("asker") }
-    _ = try owner.sandbox.run("fabrik p2p approve asker")
+    try owner.awaitRequest(of: "asker")
+    try owner.approve("asker")
     try eventually("the asker may fetch") { try asker.get(1) == [1] }
     _ = try owner.sandbox.run("fabrik p2p deny asker")
     #expect(try asker.get(2) == nil)
@@ -87,8 +84,7 @@ struct PeerTests {
     let connection = try Connection(port: alone.port)
     try connection.send(alone.head("PUT", RunningServer.path(1), ["Content-Length": "1"]) + "x")
     #expect(try connection.receiveHead().hasPrefix("HTTP/1.1 200 "))
-    for server in sandbox.servers() { kill(server, SIGTERM) }
-    try sandbox.waitForServersToEnd()
+    try sandbox.endServers()
     _ = try sandbox.run("rm -r $XDG_RUNTIME_DIR/fabrik")
     let owner = try PeerMachine(secret: secret, name: "owner", sandbox: sandbox)
     try owner.put(2, [2])

@@ -1,5 +1,6 @@
 import Foundation
 import SystemSupport
+import TestSupport
 import Testing
 
 /// Builds whose results are fetched before their tools ask.
@@ -9,16 +10,14 @@ struct PrefetchTests {
   private let project = CProject(files: 8)
 
   private func machine(_ name: String, with ccache: InstalledCCache, peers: [UInt16] = []) throws -> PeerMachine {
-    let sandbox = try Sandbox()
-    sandbox.environment["PATH"] = "\(ccache.directory):\(sandbox.environment["PATH"] ?? "")"
-    return try PeerMachine(secret: secret, peers: peers, name: name, sandbox: sandbox)
+    try PeerMachine(secret: secret, peers: peers, name: name, sandbox: Sandbox(ccache: ccache))
   }
 
-  /// Waits until so many entries are in the store, for ten seconds at most, and builds: by the same words on every
+  /// Waits until so many entries are in the store, for a minute at most, and builds: by the same words on every
   /// machine.
   private static let command = """
     n=0
-    while [ $(find $HOME/.cache/fabrik/v1/entries -type f | wc -l) -lt $ENTRIES ] && [ $n -lt 1000 ]; do
+    while [ $(find $HOME/.cache/fabrik/v1/entries -type f | wc -l) -lt $ENTRIES ] && [ $n -lt 6000 ]; do
       n=$((n + 1)); sleep 0.01
     done
     make -s -j2

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 /// What a person at a terminal sees must be the same with and without Fabrik. Each test runs both ways, so that it
@@ -115,7 +116,7 @@ struct TerminalTests {
       os.waitpid(process, 0)
       """, to: "leader.py")
     try sandbox.run(
-      "timeout 20 python3 leader.py \(prefix)sh -c "
+      "timeout 60 python3 leader.py \(prefix)sh -c "
         + "'trap \"echo hup > hup; exit\" HUP; echo > ready; while :; do sleep 0.05; done'")
     #expect(try sandbox.run("cat hup").output == "hup\n")
   }

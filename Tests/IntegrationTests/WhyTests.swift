@@ -1,5 +1,6 @@
 import Foundation
 import SystemSupport
+import TestSupport
 import Testing
 
 /// `fabrik why`.
@@ -124,7 +125,7 @@ struct WhyTests {
     var text = try asker.sandbox.run("fabrik why").output
     #expect(text.contains("no peer lets this machine fetch (owner: consent pending)"), "\(text)")
     #expect(text.contains("-> on the other machine, let this one in"))
-    try owner.sandbox.run("fabrik p2p approve asker")
+    try owner.approve("asker")
     try eventually("the asker is let in") {
       (try asker.json("p2p list")["peers"] as? [[String: Any]])?.contains { $0["answer"] as? String == "allowed" }
         == true
@@ -138,6 +139,9 @@ struct WhyTests {
 
     // Or from the asker, which lets everybody in.
     _ = try owner.build(project, in: "p")
+    try eventually("the asker knows what the owner holds") {
+      ((try asker.json("p2p list")["peers"] as? [[String: Any]])?.first?["entries"] as? Int ?? 0) >= 4
+    }
     try asker.sandbox.run("fabrik cache clear")
     #expect(try asker.build(project, in: "p")["hits.peers"] == 4)
     #expect(try steps(asker.sandbox, of: String(key)) == ["peers: hit"])

@@ -11,7 +11,7 @@ import signal
 from pathlib import Path
 
 from lan import REPOSITORY, TOOLS
-from processes import PATIENCE, Failure, attempt, eventually
+from processes import PATIENCE, Failure, attempt, eventually, is_running
 
 RELEASE = Path(os.environ.get("FABRIK_TEST_BINARIES", REPOSITORY / ".build" / "release"))
 # What hosts see of this machine.
@@ -98,12 +98,16 @@ class Fabrik:
     def start(self):
         """Starts the daemon, and waits until its front end answers."""
         self.run("daemon", "start")
-        eventually(self.endpoint, "the front end", patience=10)
+        eventually(self.endpoint, "the front end")
         return self
 
     def stop(self):
+        servers = self.servers()
         self.run("daemon", "stop")
-        eventually(lambda: not self.servers(), "the server's end")
+        self.await_end(servers)
+
+    def await_end(self, servers):
+        eventually(lambda: not any(map(is_running, servers)), "the server's end")
 
     def restart(self):
         self.run("daemon", "restart")
@@ -121,13 +125,14 @@ class Fabrik:
         """The processes that it was sent to."""
         processes = self.servers()
         for process in processes:
-            os.kill(process, number)
+            # It may have ended by itself.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
         return processes
 
     def kill(self):
-        killed = self.signal(signal.SIGKILL)
         # A build that runs has another one started in its place.
-        eventually(lambda: not set(killed) & set(self.servers()), "the server's end")
+        self.await_end(self.signal(signal.SIGKILL))
 
     def instance(self):
         """The running server's directory on the host."""
@@ -155,7 +160,7 @@ class Fabrik:
     @contextlib.contextmanager
     def front_end(self):
         """A connection to the HTTP front end, which stays open."""
-        port, token = eventually(self.endpoint, "the front end", patience=10)
+        port, token = eventually(self.endpoint, "the front end")
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         connection.sock = self.host.connect("127.0.0.1", port)
         with contextlib.closing(connection):
@@ -183,10 +188,13 @@ class Fabrik:
         """Who waits for an answer, by name."""
         return {peer["name"]: peer for peer in self.json("p2p", "pending")["peers"]}
 
-    def eventually_reaches(self, other, patience=PATIENCE):
-        """Waits until there is a channel to the other."""
-        eventually(lambda: other.name in self.peers() and self.peers()[other.name]["connected"],
-                   f"{other.name} among the peers of {self.name}", patience)
+    def eventually_reaches(self, other, entries=0):
+        """Waits until there is a channel to the other, and the other has told that it holds so many entries."""
+        def is_reached():
+            peer = self.peers().get(other.name, {})
+            return peer.get("connected") and peer["entries"] >= entries
+
+        eventually(is_reached, f"{other.name} with {entries} entries among the peers of {self.name}")
 
     def port(self):
         """Where the server listens for peers."""

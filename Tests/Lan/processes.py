@@ -59,6 +59,17 @@ class Running:
         self.output_file.close()
 
 
+def is_running(process):
+    """Whether a process has not ended. A program loses its name before it lets go of its files; one that has ended may
+    stay as a zombie, and so may its first thread before the others have ended."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+            state = file.read().rpartition(")")[2].split()[0]
+        return state != "Z" or len(os.listdir(f"/proc/{process}/task")) > 1
+    except OSError:
+        return False
+
+
 def eventually(condition, what, patience=PATIENCE):
     """Waits until the condition holds; returns what it returned."""
     deadline = time.monotonic() + patience

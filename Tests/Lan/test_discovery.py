@@ -103,9 +103,9 @@ class MulticastTests(Scenario):
                 self.assert_shared(one, two)
                 eventually(lambda: len(services(third)) >= 2, "two services")
                 one.stop()
-                eventually(lambda: len(services(third)) == 1, "the goodbye", patience=15)
+                eventually(lambda: len(services(third)) == 1, "the goodbye", patience=30)
                 # It is remembered, as one that is away.
-                eventually(lambda: two.peers().get(one.name, {}).get("connected") is False, "the channel's end", 15)
+                eventually(lambda: two.peers().get(one.name, {}).get("connected") is False, "the channel's end", 30)
             self.doCleanups()
 
     def test_whoever_returns_on_another_port_is_found_again(self):
@@ -126,7 +126,7 @@ class MulticastTests(Scenario):
         self.assert_shared(one, two)
         one.kill()
         one.start()
-        eventually(lambda: one.port() == PORT, "the port", patience=15)
+        eventually(lambda: one.port() == PORT, "the port")
         self.assert_shared(one, two, "after", b"the restart")
 
     def test_a_cable_that_was_unplugged(self):

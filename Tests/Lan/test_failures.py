@@ -124,4 +124,4 @@ class ServerTests(Scenario):
         one.signal(signal.SIGTERM)
         eventually(lambda: not one.servers(), "the server's end")
         self.assertFalse(one.host.path(f"{instance}/control.sock").exists())
-        eventually(lambda: two.peers().get(one.name, {}).get("connected") is False, "the end of the channel", 15)
+        eventually(lambda: two.peers().get(one.name, {}).get("connected") is False, "the end of the channel")

@@ -10,16 +10,14 @@ from scenario import NO_MULTICAST, Scenario
 PORT = 47000
 HOSTILE = "/run/lab/fabrik/hostile-peer"
 
-MISBEHAVIOURS = [
-    "lie", "lie-size", "stall", "stall-handshake", "stall-request", "stall-body", "dribble", "reset", "headers",
-    "headers-handshake", "flood", "flood-full", "flood-changes", "garbage", "garbage-handshake"]
 # Those that show whether a server goes on serving others; what each of them gets is tested on one machine.
 ATTACKS = ["many", "slowloris", "deaf", "crowd", "everything", "unsigned", "traverse", "other-secret"]
 
 
 class HostileServerTests(Scenario):
     """A member of the team, with the secret, that has all the results of a build and does not keep to the rules.
-    Whatever it does: the build succeeds, nothing wrong is stored, memory stays bounded."""
+    Whatever it does: the build succeeds, nothing wrong is stored, memory stays bounded. Each way to misbehave is tested
+    on one machine."""
 
     def setUp(self):
         self.first, self.second = self.lan(CONTAINER, CONTAINER)
@@ -40,13 +38,16 @@ class HostileServerTests(Scenario):
         hostile.wait_for("ready")
         return hostile
 
-    def build_beside(self, misbehaviour, *options):
+    def build_beside(self, misbehaviour, *options, sign="claimed"):
+        """`sign`: what the hostile peer prints when it has been met."""
         hostile = self.start_hostile(misbehaviour, *options)
         self.two.start()
         try:
             builds = []
             # The first meets the peer while it is being connected to, the others when it is known.
             for number in range(3):
+                if number == 1:
+                    hostile.wait_for(sign)
                 builds.append(self.project.build(self.two, f"tree{number}"))
                 self.assertEqual(objects(self.owner, "tree"), objects(self.two, f"tree{number}"))
                 self.two.run("cache", "clear")
@@ -62,15 +63,11 @@ class HostileServerTests(Scenario):
         builds = self.build_beside("honest")
         self.assertGreater(sum(build.peer_hits for build in builds), 0)
 
-    def test_whatever_it_does_the_build_succeeds(self):
-        for misbehaviour in MISBEHAVIOURS:
-            with self.subTest(misbehaviour=misbehaviour):
-                self.build_beside(misbehaviour)
-
     def test_what_it_lies_about_is_neither_used_nor_kept(self):
-        for misbehaviour in ("lie", "lie-size", "reset", "stall-body"):
-            with self.subTest(misbehaviour=misbehaviour):
-                self.assertEqual([build.peer_hits for build in self.build_beside(misbehaviour)], [0, 0, 0])
+        self.assertEqual([build.peer_hits for build in self.build_beside("lie")], [0, 0, 0])
+
+    def test_one_that_says_nothing_is_not_waited_for(self):
+        self.build_beside("stall", sign="connected")
 
     def test_a_million_claims_take_bounded_memory(self):
         self.build_beside("honest", "--claim", "1000000")

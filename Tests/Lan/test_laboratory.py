@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import unittest
 
 import daemons
@@ -12,20 +13,30 @@ import namespaces
 import network
 from host import ALICE, BOB, ROOT
 from lan import CONTAINER, HERE, Lan, Link, Machine
-from processes import Failure, eventually
+from processes import PATIENCE, Failure, eventually
 
 
-def receives(sender, receiver, patience=0.3, address=None):
-    """Whether a datagram gets from one host to the other."""
+# That nothing comes cannot be waited for.
+MOMENT = 0.3
+
+
+def receives(sender, receiver, patience=PATIENCE, address=None):
+    """Whether a datagram gets from one host to the other. It is sent again and again."""
+    deadline = time.monotonic() + patience
     with receiver.inside(), socket.socket(network.family(receiver), socket.SOCK_DGRAM) as target:
         target.bind((address or receiver.address, 0))
-        target.settimeout(patience)
+        target.settimeout(min(patience, MOMENT))
         with sender.inside(), socket.socket(network.family(sender), socket.SOCK_DGRAM) as source:
-            try:
-                source.sendto(b"x", target.getsockname()[:2])
-                return target.recv(1) == b"x"
-            except OSError:
-                return False
+            while True:
+                try:
+                    source.sendto(b"x", target.getsockname()[:2])
+                    return target.recv(1) == b"x"
+                except TimeoutError:
+                    pass
+                except OSError:
+                    time.sleep(0.05)
+                if time.monotonic() >= deadline:
+                    return False
 
 
 class HostTests(unittest.TestCase):
@@ -111,16 +122,16 @@ class NetworkTests(unittest.TestCase):
                 self.assertTrue(receives(one, two))
                 two.unplug()
                 self.assertIn("NO-CARRIER", two.run(["ip", "link", "show", "eth0"]))
-                self.assertFalse(receives(one, two))
+                self.assertFalse(receives(one, two, patience=MOMENT))
                 two.plug()
-                eventually(lambda: receives(one, two), "the link")
+                self.assertTrue(receives(one, two))
 
     def test_a_firewall_lets_only_through_what_it_should(self):
         with Lan([CONTAINER, CONTAINER]) as lan:
             one, two = lan.hosts
             two.firewall("table inet filter { chain input { type filter hook input priority 0; policy drop;\n"
                          "ct state established,related accept\niif lo accept\nmeta l4proto ipv6-icmp accept } }")
-            self.assertFalse(receives(one, two))
+            self.assertFalse(receives(one, two, patience=MOMENT))
             self.assertTrue(receives(two, one))
             two.firewall("")
             self.assertTrue(receives(one, two))
@@ -133,23 +144,23 @@ class NetworkTests(unittest.TestCase):
 
     def test_the_switch_delays_limits_and_loses(self):
         with Lan([CONTAINER, CONTAINER], Link(delay=0.005)) as lan:
-            round_trip = network.percentile(network.ping_pong(*lan.hosts, size=1, count=50), 50)
-            # It must not be less; how much more depends on the machine's load.
-            self.assertGreaterEqual(round_trip, 0.010)
-            self.assertLess(round_trip, 0.030)
+            times = network.ping_pong(*lan.hosts, size=1, count=50)
+            # It must not be less; how much more depends on the machine's load, which disturbs one of them the least.
+            self.assertGreaterEqual(network.percentile(times, 50), 0.010)
+            self.assertLess(min(times), 0.030)
         with Lan([CONTAINER, CONTAINER], Link(rate=100)) as lan:
             self.assertLess(network.throughput(*lan.hosts, seconds=1), 100e6 / 8)
         with Lan([CONTAINER, CONTAINER], Link(loss=50)) as lan:
-            eventually(lambda: receives(*lan.hosts), "the neighbour's address")
+            self.assertTrue(receives(*lan.hosts), "the neighbour's address")
             received = sum(receives(*lan.hosts, patience=0.05) for _ in range(40))
             self.assertTrue(2 <= received <= 38, received)
 
     def test_a_host_may_be_farther_away_than_others(self):
         with Lan([CONTAINER, CONTAINER, CONTAINER._replace(delay=0.04)], Link(delay=0.0005)) as lan:
             one, two, three = lan.hosts
-            near, far = (network.percentile(network.ping_pong(one, other, size=1, count=20), 50) for other in (two, three))
-            self.assertLess(near, 0.04)
-            self.assertGreaterEqual(far, 0.08)
+            near, far = (network.ping_pong(one, other, size=1, count=20) for other in (two, three))
+            self.assertLess(min(near), 0.04)
+            self.assertGreaterEqual(network.percentile(far, 50), 0.08)
 
     def test_large_transfers_pass_the_switch_unharmed(self):
         with Lan([CONTAINER, CONTAINER], Link(delay=0.0005)) as lan:

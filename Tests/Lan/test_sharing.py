@@ -34,8 +34,8 @@ class SharingTests(Scenario):
     def test_a_real_project_is_fetched_whole_and_byte_identical(self):
         one, two = self.two()
         project = DebianProject("lua")
-        project.build(one, "here")
-        two.eventually_reaches(one)
+        stored = project.build(one, "here").statistics["stored"]
+        two.eventually_reaches(one, entries=stored)
         build = project.build(two, "elsewhere")
         self.assertGreaterEqual(build.peer_hits, 0.99 * build.lookups)
         self.assertGreater(build.lookups, 60)
@@ -50,7 +50,8 @@ class SharingTests(Scenario):
         project = Project("linger")
         project.build(one, "tree", "--linger", "60s")
         # Nothing waits for discovery, so that the first look-ups of such a small build may be misses.
-        build = project.build(two, "tree", command=["sh", "-c", "sleep 1; make"])
+        connected = f"""{two.program} p2p list --json | grep -q '"connected":true'"""
+        build = project.build(two, "tree", command=["sh", "-c", f"until {connected}; do sleep 0.1; done; make"])
         self.assertGreater(build.peer_hits, 0)
         self.assertEqual(objects(one, "tree"), objects(two, "tree"))
 

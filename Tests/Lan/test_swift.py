@@ -52,7 +52,7 @@ class SwiftTests(Scenario):
         mapping = {"FABRIK_MAP_PATHS": "true"}
         cold = self.build(one, "here", **mapping)
         self.assertEqual(cold.peer_hits, 0)
-        two.eventually_reaches(one)
+        two.eventually_reaches(one, entries=cold.statistics["stored"])
         build = self.build(two, "elsewhere/below", **mapping)
         swift = build.statistics["tools"]["swift-ac"]
         self.assertEqual(swift["hits"], swift["lookups"], build.statistics)
@@ -67,7 +67,3 @@ class SwiftTests(Scenario):
         one.kill()
         self.build(two, "here")
         self.assert_sound(two)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -68,7 +68,8 @@ struct PrefetcherTests {
 
   @Test("in the order of the plan, but for what is here already")
   func order() throws {
-    let keys = keys(100).shuffled()
+    var generator = SeededGenerator(seed: 1)
+    let keys = keys(100).shuffled(using: &generator)
     let layer = FakeLayer(.peers, holding(keys))
     try withBuild([layer]) { build in
       for key in keys[10..<20] { build.store.put(key, [1]) }

@@ -29,7 +29,7 @@ package final class FakeService: Sendable {
         }
       } catch {}
     }
-    guard ready.wait(until: .after(.seconds(20))) else { throw Unusable() }
+    guard ready.wait(until: .after(.seconds(60))) else { throw Unusable() }
   }
 
   deinit { end() }
@@ -38,6 +38,6 @@ package final class FakeService: Sendable {
   package func end() {
     guard !interruption.isFired else { return }
     interruption.fire()
-    thread.join(until: .after(.seconds(20)))
+    thread.join(until: .after(.seconds(60)))
   }
 }

@@ -12,7 +12,8 @@ package enum Files {
   package static func write(_ bytes: [UInt8], to path: FilePath) throws {
     try FileSystem.makeDirectories(path.removingLastComponent())
     let file = try FileDescriptor.open(
-      path, .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite, .groupRead, .otherRead])
+      path, .writeOnly, options: [.create, .truncate, .closeOnExec],
+      permissions: [.ownerReadWrite, .groupRead, .otherRead])
     try file.closeAfter { _ = try file.writeAll(bytes) }
   }
 
@@ -21,7 +22,7 @@ package enum Files {
   }
 
   package static func read(_ path: FilePath) throws -> [UInt8] {
-    let file = try FileDescriptor.open(path, .readOnly)
+    let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
     return try file.closeAfter {
       var bytes = [UInt8](repeating: 0, count: Int(try file.seek(offset: 0, from: .end)))
       try file.seek(offset: 0, from: .start)

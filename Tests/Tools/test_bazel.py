@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import signal
-import unittest
 from pathlib import Path
 
 from cases import entries
@@ -219,7 +218,7 @@ class BazelTests(BazelScenario):
         directory = self.project(fabrik, "project", BUILD=slow)
         outcome = self.stop_server_during(
             fabrik, lambda: fabrik.attempt("exec", "--", *self.words(fabrik, "build", "//..."), directory=directory),
-            after=3)
+            when=lambda: fabrik.stored() >= 3)
         self.assertEqual(outcome.status, 0, outcome.errors)
         self.assertGreaterEqual(len(self.products(directory)), ACTIONS)
 
@@ -248,7 +247,3 @@ class SharedTests(BazelScenario):
         build = self.bazel(two, directory)
         self.assertEqual(build.misses, 1)
         self.assertEqual(self.products(directory), expected)
-
-
-if __name__ == "__main__":
-    unittest.main()

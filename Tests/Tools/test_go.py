@@ -1,13 +1,9 @@
 """Go through GOCACHEPROG, with the real go command."""
 
 import os
-import random
 import shutil
 import signal
 import subprocess
-import threading
-import time
-import unittest
 from pathlib import Path
 
 from cases import SECRET
@@ -187,7 +183,7 @@ class OtherMachineTests(GoScenario):
         self.assertGreater(fetched.regional, 50)
         third = self.machine_with_go(secret=SECRET, peers={})
         third.start()
-        third.eventually_reaches(second)
+        third.eventually_reaches(second, entries=fetched.regional)
         shared = build(third)
         self.assert_hits(shared, "go", at_least=50)
         self.assertGreater(shared.peers, 50)
@@ -230,11 +226,12 @@ class TroubleTests(GoScenario):
 
     def test_the_server_is_killed(self):
         expected = self.expected()
-        for attempt_ in range(3):
-            delay = random.uniform(0.05, 8)
-            with self.subTest(delay=delay):
+        for count in (0, 5, 30):
+            with self.subTest(stored=count):
+                self.fabrik.run("cache", "clear")
                 outcome = self.stop_server_during(
-                    self.fabrik, lambda: self.attempt("build", "-trimpath", "-o", "program", "."), delay)
+                    self.fabrik, lambda: self.attempt("build", "-trimpath", "-o", "program", "."),
+                    when=lambda: self.fabrik.stored() >= count if count else self.fabrik.builds())
                 self.assertNotIn("GOCACHEPROG", outcome.errors)
                 self.assert_built(expected)
                 self.forget(self.fabrik)
@@ -247,14 +244,9 @@ class TroubleTests(GoScenario):
 
     def test_what_is_put_without_a_server_stays(self):
         """`go list -export` needs what it has just put, and so does who reads its output."""
-        def kill():
-            time.sleep(2)
-            self.fabrik.signal(signal.SIGKILL)
-
-        killer = threading.Thread(target=kill)
-        killer.start()
-        outcome = self.attempt("list", "-export", "-deps", "-f", "{{.Export}}", ".")
-        killer.join()
+        outcome = self.stop_server_during(
+            self.fabrik, lambda: self.attempt("list", "-export", "-deps", "-f", "{{.Export}}", "."),
+            when=lambda: self.fabrik.stored() >= 5)
         paths = [path for path in outcome.output.splitlines() if path]
         self.assertGreater(len(paths), 10)
         self.assertTrue(all(os.path.getsize(path) for path in paths), paths)
@@ -331,12 +323,9 @@ class TroubleTests(GoScenario):
     def test_an_interrupted_build_ends_without_a_word_of_ours(self):
         command = self.fabrik.command("exec", "--", "go", "build", ".", directory=self.tree)
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-        time.sleep(1.5)
+        eventually(self.fabrik.stored, "the first entry")
+        self.assertIsNone(process.poll())
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         self.assertNotIn("GOCACHEPROG", errors)
         self.assertNotEqual(process.returncode, 0)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -4,7 +4,6 @@ specification and `http_remote_cache.rs`, vcpkg's HTTP provider."""
 
 import http.client
 import json
-import unittest
 from urllib.parse import urlsplit
 
 from processes import eventually
@@ -23,7 +22,7 @@ class Client:
         self.address, self.token = urlsplit(base), token
 
     def ask(self, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=20)
+        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=60)
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             connection.request(
@@ -38,7 +37,7 @@ class ProtocolScenario(ToolScenario):
     def variables(self, installation):
         """The environment of a build; its server stays."""
         build = installation.build(SHOW)
-        eventually(installation.endpoint, "the front end", patience=10)
+        eventually(installation.endpoint, "the front end")
         return json.loads(build.outcome.output)
 
 
@@ -151,7 +150,3 @@ class VcpkgTests(ProtocolScenario):
         self.assertEqual(client.ask("PUT", path, b"zip")[0], 200)
         self.assertEqual(client.ask("HEAD", path)[0], 200)
         self.assertEqual(client.ask("GET", path)[2], b"zip")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import unittest
 from pathlib import Path
 
 from processes import Running, attempt, eventually
@@ -256,14 +255,18 @@ class FailureTests(RustScenario):
         self.assert_nothing_is_left(fabrik)
         eventually(lambda: not self.compilers(gate), "the compiler's end")
 
-    def test_the_server_is_stopped_at_random_moments(self):
-        fabrik = self.cargo()
-        for number, after in enumerate([0.1, 0.3, 0.6, 1.0]):
-            directory = write(f"{fabrik.top}/tree{number}", WORKSPACE)
-            outcome = self.stop_server_during(
-                fabrik, lambda: fabrik.attempt("exec", "--", *CARGO, directory=directory), after)
-            self.assertEqual(outcome.status, 0, outcome.errors)
-            self.assert_nothing_is_left(fabrik)
+    def test_the_server_is_stopped_at_several_moments(self):
+        moments = {
+            "at once": lambda fabrik: fabrik.builds(), "when the daemon is there": self.daemons,
+            "after the first crate": lambda fabrik: fabrik.stored() >= 1, "after three": lambda fabrik: fabrik.stored() >= 3}
+        for name, moment in moments.items():
+            with self.subTest(name):
+                fabrik = self.cargo()
+                directory = write(f"{fabrik.top}/tree", WORKSPACE)
+                outcome = self.stop_server_during(
+                    fabrik, lambda: fabrik.attempt("exec", "--", *CARGO, directory=directory), lambda: moment(fabrik))
+                self.assertEqual(outcome.status, 0, outcome.errors)
+                self.assert_nothing_is_left(fabrik)
 
     def test_an_sccache_that_cannot_be_used(self):
         """It says that it is new enough, and fails, or hangs for a while."""
@@ -291,7 +294,3 @@ class FailureTests(RustScenario):
         outcome = fabrik.attempt("exec", "--", *CARGO, directory=write(f"{fabrik.top}/tree", WORKSPACE))
         self.assertEqual(outcome.status, 0, outcome.errors)
         self.assertIn("sccache is not installed (try: ", outcome.errors)
-
-
-if __name__ == "__main__":
-    unittest.main()

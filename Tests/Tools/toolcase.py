@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import threading
-import time
 import unittest
 from pathlib import Path
 from typing import NamedTuple
@@ -61,19 +60,26 @@ class ToolScenario(unittest.TestCase):
         self.assertGreaterEqual(counts.hits, share * counts.lookups, message)
         return counts
 
-    def stop_server_during(self, installation, start, after):
-        """Runs `start`, and kills the server `after` seconds later; returns what `start` returns. A build must not
-        mind."""
+    def stop_server_during(self, installation, start, when=None):
+        """Runs `start`, and kills the server as soon as `when` holds, or a build uses it; returns what `start` returns.
+        A build must not mind."""
+        when = when or installation.builds
+        is_over, killed = threading.Event(), []
+
         def kill():
-            time.sleep(after)
-            installation.signal(signal.SIGKILL)
+            while not killed and not is_over.wait(0.005):
+                if when():
+                    killed.extend(installation.signal(signal.SIGKILL))
 
         killer = threading.Thread(target=kill)
         killer.start()
         try:
-            return start()
+            result = start()
         finally:
+            is_over.set()
             killer.join()
+        self.assertTrue(killed, "it was over before")
+        return result
 
 
 def files(directory, pattern="**/*"):

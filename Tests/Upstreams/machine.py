@@ -41,7 +41,8 @@ class Machine(contextlib.AbstractContextManager):
 
     def __exit__(self, *_):
         for process in self.processes("fabrik-server", "--instance"):
-            os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         eventually(lambda: not self.processes("fabrik-server", "--instance"), "the servers' end")
         # A build that a scenario gave up may still be at it.
         shutil.rmtree(self.top, ignore_errors=True)
@@ -119,15 +120,24 @@ class Installation(Fabrik):
     def start(self):
         """A server that outlives its build: `put` and `get` can be used."""
         self.run("exec", "--", "true")
-        eventually(self.endpoint, "the front end", patience=10)
+        eventually(self.endpoint, "the front end")
         return self
 
     def stop(self):
         """As a service manager does; seconds it took."""
+        servers = self.servers()
         # It waits for uploads, but not for ever.
         outcome = self.attempt("daemon", "stop", patience=2 * PATIENCE)
-        eventually(lambda: not self.servers(), f"the server's end{self.log()}")
+        self.await_end(servers)
         return outcome.seconds
+
+    def stored(self):
+        """How many entries the store has."""
+        return sum(len(files) for _, _, files in os.walk(f"{self.user.home}/.cache/fabrik/v1/entries"))
+
+    def builds(self):
+        """How many builds use the server."""
+        return json.loads(self.attempt("daemon", "status", "--json").output)["server"].get("builds", 0)
 
     def wipe(self):
         """Ends the server, and forgets everything that is local."""

@@ -27,9 +27,9 @@ class LayerTests(Scenario):
         self.build_and_upload(self.member(self.store.url), self.store, parts["regional"])
         self.build_and_upload(self.member(self.s3), self.bucket, parts["s3"])
         peer = self.member(peers={})
-        parts["peers"].build(peer, "tree")
+        held = parts["peers"].build(peer, "tree").stored
         parts["local"].build(asker, "first", "--no-upstream")
-        asker.eventually_reaches(peer)
+        asker.eventually_reaches(peer, entries=held)
         lookups = {}
         for name, project in parts.items():
             project.unpack(asker, f"parts/{name}")
@@ -48,7 +48,7 @@ class LayerTests(Scenario):
         self.await_objects(self.bucket, first.stored)
         peer.start()
         asker.eventually_reaches(peer)
-        peer.eventually_reaches(asker)
+        peer.eventually_reaches(asker, entries=first.stored)
         self.assertEqual(project.build(peer, "tree").peers, first.lookups)
         expected = objects(asker, "tree")
 

@@ -137,8 +137,7 @@ struct DownloadTests {
       #expect(try await bench.ask(key, within: .milliseconds(20)) == .nothing(.init(.late)))
       #expect(bench.local.body(key) == nil)
       gate.succeed()
-      while bench.local.body(key) == nil { try await Task.sleep(for: .milliseconds(2)) }
-      #expect(bench.local.body(key) == object.body)
+      #expect(await eventually { bench.local.body(key) == object.body })
       #expect(bench.group.takeNotices() == [])
     }
   }
@@ -209,7 +208,7 @@ struct DownloadTests {
       #expect(bench.group.takeNotices() == ["upstream \(store.url) fails (500): see its own log"])
       store.answer { _ in nil }
       // The breaker's first pause, in real time.
-      while !layer.mayHold(CacheKey(test: 11)) { try await Task.sleep(for: .milliseconds(20)) }
+      #expect(await eventually { layer.mayHold(CacheKey(test: 11)) })
       #expect(try await bench.fetch(CacheKey(test: 11)) == nil)
       #expect(store.requests.count == 4 && layer.mayHold(CacheKey(test: 12)))
       #expect(bench.group.takeNotices() == [])

@@ -129,7 +129,7 @@ struct UploadTests {
       let entries = entries(20, in: bench)
       for entry in entries { bench.group.stored(StoreEvent(key: entry.key)) }
       try await store.awaitRequests(1)
-      while bench.transfers.current > 0 { try await Task.sleep(for: .milliseconds(2)) }
+      #expect(await eventually { bench.transfers.current == 0 })
       let asked = store.requests.count
       #expect(asked <= 8 && bench.group.uploads == 20)
       #expect(bench.group.takeNotices().count == 1)

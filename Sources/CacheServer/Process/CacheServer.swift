@@ -64,6 +64,7 @@ package struct CacheServer: Sendable {
 
     // The launcher takes the absence of `ready` as a sign that no tool has been answered, so its socket comes first.
     try await door.open(.control, for: server)
+    try? FileSystem.remove(options.instance.starting)
     await peers?.start(for: server.cache)
     if let upstreams { use(upstreams, in: server.cache, workers: workers) }
     await server.firstLease()

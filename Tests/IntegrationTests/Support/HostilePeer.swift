@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import SystemSupport
+import TestSupport
 import Testing
 
 /// The program `hostile-peer`: a member of the team that does not keep to the rules.
@@ -14,8 +15,7 @@ final class HostilePeer {
   ///   - sandbox: where its output is kept.
   init(_ mode: String, _ options: [String] = [], secret: String, in sandbox: Sandbox) throws {
     output = "\(sandbox.path)/hostile.\(UUID().uuidString)"
-    let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-      .appendingPathComponent("hostile-peer").path
+    let program = "\(try ChildProcess.path(ofProduct: "hostile-peer"))"
     let streams = [
       open("/dev/null", O_RDWR | O_CLOEXEC), open(output, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600),
     ]
@@ -23,13 +23,13 @@ final class HostilePeer {
     child = try ChildProcess(
       ["timeout", "300", program, mode] + options,
       environment: Environment(["FABRIK_SECRET": secret, "PATH": "/usr/bin:/bin"]), directory: sandbox.path,
-      streams: [streams[0], streams[1], streams[1]])
+      streams: .descriptors([streams[0], streams[1], streams[1]]))
   }
 
   deinit {
     guard !isWaitedFor else { return }
     // `timeout` passes it on.
-    kill(child.pid, SIGTERM)
+    child.send(signal: SIGTERM)
     child.wait()
   }
 
@@ -45,7 +45,7 @@ final class HostilePeer {
   @discardableResult
   func wait(for beginning: String) throws -> String {
     var found: String?
-    try eventually("hostile-peer prints '\(beginning)'", within: 60) {
+    try eventually("hostile-peer prints '\(beginning)'") {
       found = try lines.first { $0.hasPrefix(beginning) }
       return found != nil
     }
@@ -55,7 +55,7 @@ final class HostilePeer {
   /// Waits for its end, and returns what it has printed: what was tried, and what came of it.
   func results() throws -> [String: String] {
     isWaitedFor = true
-    #expect(child.wait() == 0)
+    #expect(child.wait(within: .seconds(320)) == .exited(0))
     var results: [String: String] = [:]
     for line in try lines {
       guard let separator = line.range(of: ": ", options: .backwards) else { continue }

@@ -1,16 +1,19 @@
 import Foundation
 import SystemSupport
+import TestSupport
 
 /// A store for objects over HTTP, which takes its time.
 final class ObjectServer {
   let url: String
   private let sandbox: Sandbox
 
-  /// - Parameter delay: seconds before each answer.
-  init(delay: Double) throws {
+  /// - Parameters:
+  ///   - delay: seconds before each answer.
+  ///   - together: how many reads must have been under way at the same time before an object of a compiler is answered.
+  init(delay: Double, together: Int = 1) throws {
     sandbox = try Sandbox()
     try sandbox.write(Self.program, to: "store.py")
-    try sandbox.run("python3 store.py \(delay) > /dev/null 2> errors & echo $! > process")
+    try sandbox.run("python3 store.py \(delay) \(together) > /dev/null 2> errors & echo $! > process")
     let sandbox = sandbox
     try eventually("the store listens") { FileManager.default.fileExists(atPath: "\(sandbox.path)/work/port") }
     url = "http://127.0.0.1:\(try sandbox.run("cat port").output)/cache"
@@ -32,7 +35,8 @@ final class ObjectServer {
   private static let program = """
     import http.server, os, sys, threading, time
 
-    objects, lock, reading = {}, threading.Lock(), 0
+    objects, lock, reading = {}, threading.Condition(), 0
+    most = 0
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -49,10 +53,14 @@ final class ObjectServer {
                 file.write(f"{reading} {self.command} {self.path}\\n")
 
         def do_GET(self):
-            global reading
+            global reading, most
             with lock:
                 reading += 1
+                most = max(most, reading)
                 self.note()
+                lock.notify_all()
+                if "/swift-cas/" in self.path:
+                    lock.wait_for(lambda: most >= int(sys.argv[2]), 30)
             time.sleep(float(sys.argv[1]))
             with lock:
                 reading -= 1

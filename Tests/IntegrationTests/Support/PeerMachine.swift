@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import SystemSupport
+import TestSupport
 import Testing
 
 /// A machine of a team, as far as one real machine can have several: a user's directories, and a server that stays for
@@ -76,9 +77,17 @@ final class PeerMachine {
 
   /// Ends its server; the store stays.
   func end() throws {
-    for process in sandbox.servers() { kill(process, SIGTERM) }
-    try sandbox.waitForServersToEnd()
+    try sandbox.endServers()
   }
+
+  // MARK: - Consent
+
+  /// Waits until a machine asks to be let in.
+  func awaitRequest(of name: String) throws {
+    try eventually("\(name) waits for consent") { try sandbox.run("fabrik p2p pending").output.contains(name) }
+  }
+
+  func approve(_ name: String) throws { #expect(try sandbox.run("fabrik p2p approve \(name)").exitStatus == 0) }
 
   // MARK: - Objects
 

@@ -1,5 +1,6 @@
 import Foundation
 import SystemSupport
+import TestSupport
 
 /// A server that stays for the length of a test.
 struct RunningServer {
@@ -8,11 +9,13 @@ struct RunningServer {
   let token: String
   let crshSocket: String
   let compilerSocket: String
+  let process: pid_t
 
   init(_ given: Sandbox? = nil) throws {
     let sandbox = try given ?? Sandbox()
     self.sandbox = sandbox
     try sandbox.run("fabrik exec --linger 300s -- true")
+    process = try sandbox.awaitServers()[0]
     let directory = try sandbox.run("dirname $(find $XDG_RUNTIME_DIR -name http)").output.dropLast()
     let endpoint = try sandbox.run("cat \(directory)/http").output.split { $0 == " " || $0 == "\n" }
     guard endpoint.count == 2, let port = UInt16(endpoint[0]) else { throw Unexpected("no endpoint") }

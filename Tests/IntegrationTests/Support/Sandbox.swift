@@ -1,12 +1,15 @@
 import Foundation
 import Glibc
 import SystemSupport
+import TestSupport
 
 /// A home, a cache and a runtime directory of a test's own, and the release binaries on the PATH. Servers that were
 /// started in it end with it.
 final class Sandbox {
   let path: String
   var environment: Environment
+  /// Servers that have been seen and may not be gone yet.
+  private var known: Set<pid_t> = []
 
   /// Where `make test` has built the programs; beside the tests otherwise.
   static let binaries: String =
@@ -17,12 +20,14 @@ final class Sandbox {
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     .path
 
-  init() throws {
+  /// - Parameter ccache: the version that builds find first.
+  init(ccache: InstalledCCache? = nil) throws {
     var template = Array("/tmp/fabrik-test.XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw Unexpected("mkdtemp: \(errno)") }
     path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
     for directory in ["home", "run", "work"] { mkdir("\(path)/\(directory)", 0o700) }
-    let inherited = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+    var inherited = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+    if let ccache { inherited = "\(ccache.directory):\(inherited)" }
     environment = Environment([
       "HOME": "\(path)/home", "XDG_RUNTIME_DIR": "\(path)/run", "PATH": "\(Self.binaries):\(inherited)",
       "LANG": "C.UTF-8", "FABRIK_LINGER": "2s",
@@ -63,9 +68,11 @@ final class Sandbox {
     ]
     defer { for stream in streams { close(stream) } }
     let child = try ChildProcess(
-      arguments, environment: environment, directory: "\(path)/work", streams: streams)
-    let status = child.wait()
-    return Outcome(status: status, output: try text(output), errors: try text(errors))
+      arguments, environment: environment, directory: "\(path)/work", streams: .descriptors(streams))
+    let ending = child.wait()
+    let outcome = Outcome(status: child.status ?? 0, output: try text(output), errors: try text(errors))
+    guard ending != .lasted else { throw Unexpected("did not end: \(arguments)\n\(outcome.output)\(outcome.errors)") }
+    return outcome
   }
 
   private func text(_ path: String) throws -> String {
@@ -78,23 +85,63 @@ final class Sandbox {
     try Data(text.utf8).write(to: url)
   }
 
-  /// The servers of this sandbox that are running.
-  func servers() -> [pid_t] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return names.compactMap { pid_t($0) }.filter { process in
-      guard let line = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") else { return false }
-      let text = String(decoding: line, as: UTF8.self)
-      return text.contains("fabrik-server") && text.contains("\(path)/run/")
+  /// How many entries its store has.
+  var entries: Int {
+    get throws {
+      let text = try run("fabrik cache stats --json").output
+      guard let match = text.firstMatch(of: /"entries":(\d+)/), let count = Int(match.1) else {
+        throw Unexpected("no count of entries: \(text)")
+      }
+      return count
     }
   }
 
-  /// Whether a process is running. One that nobody has waited for yet is not.
-  static func isRunning(_ process: pid_t) -> Bool {
-    guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
-    return text[(text.lastIndex(of: ")") ?? text.startIndex)...].dropFirst(2).first != "Z"
+  // MARK: - Servers
+
+  /// The servers of this sandbox that are running.
+  func servers() -> [pid_t] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    let found = names.compactMap { pid_t($0) }.filter { process in
+      guard let line = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") else { return false }
+      let text = String(decoding: line, as: UTF8.self)
+      return text.prefix { $0 != "\0" }.hasSuffix("fabrik-server") && text.contains("\(path)/run/")
+    }
+    known.formUnion(found)
+    return found
+  }
+
+  /// Waits until so many servers run. One that was just started has its launcher's work behind it and no name yet.
+  func awaitServers(_ count: Int = 1) throws -> [pid_t] {
+    var found: [pid_t] = []
+    try eventually("\(count) servers run") {
+      found = servers()
+      return found.count == count
+    }
+    return found
   }
 
   func waitForServersToEnd() throws {
-    try eventually("the servers end") { servers().isEmpty }
+    try eventually("the servers end") {
+      // One that is just being started has no name yet, but its launcher's sockets.
+      let sockets = FileManager.default.contents(atPath: "/proc/net/unix").map { String(decoding: $0, as: UTF8.self) }
+      let isNoneThere = servers().isEmpty && sockets?.contains("\(path)/run/") != true
+      // A process has lost its name before it lets go of its files.
+      known = known.filter(Self.isRunning)
+      return isNoneThere && known.isEmpty
+    }
+  }
+
+  func endServers(by signal: CInt = SIGTERM) throws {
+    for server in servers() { kill(server, signal) }
+    try waitForServersToEnd()
+  }
+
+  /// Whether a process is running. One that has ended and that nobody has waited for yet is not; its first thread may
+  /// end before the others do.
+  static func isRunning(_ process: pid_t) -> Bool {
+    guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
+    let isOver = text[(text.lastIndex(of: ")") ?? text.startIndex)...].dropFirst(2).first == "Z"
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
+    return !isOver || threads.count > 1
   }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import SystemSupport
+import TestSupport
 
 /// A pseudo-terminal with an interactive bash on it, as a person would use it.
 final class Terminal {
@@ -27,14 +28,14 @@ final class Terminal {
     environment["BASH_SILENCE_DEPRECATION_WARNING"] = "1"
     shell = try ChildProcess(
       ["bash", "--norc", "--noprofile", "--noediting", "-i"], environment: environment, directory: sandbox.path,
-      terminal: "/dev/pts/\(number)")
+      streams: .terminal("/dev/pts/\(number)"))
     try expect("ready> ")
   }
 
   deinit {
     // As when a window is closed: the kernel hangs up on the session. A shell that does not care is ended.
     close(master)
-    kill(shell.pid, SIGKILL)
+    shell.send(signal: SIGKILL)
     shell.wait()
   }
 
@@ -51,14 +52,14 @@ final class Terminal {
     _ = bytes.withUnsafeBytes { write(master, $0.baseAddress, $0.count) }
   }
 
-  /// Types a line, and waits until the shell has echoed it.
+  /// Types a line.
   func enter(_ line: String) {
     send(line + "\n")
   }
 
   /// Waits until the text has been printed, and returns what came before it. What was returned is not looked at again.
   @discardableResult
-  func expect(_ text: String, within seconds: Int = 30) throws -> String {
+  func expect(_ text: String, within seconds: Int = 60) throws -> String {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while true {
       if let range = unread.firstRange(of: text) {

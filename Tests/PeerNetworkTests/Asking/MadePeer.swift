@@ -232,13 +232,3 @@ final class Asker: Sendable {
 
   func stop() async { try? await on { $0.end() } }
 }
-
-/// Whether something comes true within a generous time.
-func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
-  let end = ContinuousClock.now + .seconds(20)
-  while ContinuousClock.now < end {
-    if try await condition() { return true }
-    try? await Task.sleep(for: .milliseconds(2))
-  }
-  return false
-}

@@ -10,7 +10,7 @@ import Testing
 @testable import PeerNetwork
 
 extension RealNetwork {
-  @Suite("A lookup among the peers", .timeLimit(.minutes(1)))
+  @Suite("A lookup among the peers", .timeLimit(.minutes(5)))
   struct PeerLookupTests {
     private let key = CacheKey(test: 1)
     private let other = CacheKey(test: 2)

@@ -30,7 +30,7 @@ struct OpenSSLProgramTests {
       func talk(_ arguments: [String]) throws -> String {
         let arguments = (["-quiet", "-ign_eof", "-connect", "127.0.0.1:\(server.port)"] + arguments).joined(
           separator: " ")
-        return try run("echo hello | timeout 20 openssl s_client \(arguments)", in: directory)
+        return try run("echo hello | timeout 60 openssl s_client \(arguments)", in: directory)
       }
       let (psk, wrong) = (["-psk", Hex.encode(Self.key)], ["-psk", Hex.encode(Self.wrongKey)])
       #expect(try talk(Self.modern + psk).hasSuffix("HELLO\n"))

@@ -52,7 +52,7 @@ extension RealNetwork {
         var generator = SeededGenerator(seed: 7)
         for piece in generator.pieces(of: body, upTo: 8 << 20) {
           context.write(wrapOutboundOut(ByteBuffer(bytes: piece)), promise: nil)
-          if Bool.random() { context.flush() }
+          if Bool.random(using: &generator) { context.flush() }
         }
         context.flush()
       }

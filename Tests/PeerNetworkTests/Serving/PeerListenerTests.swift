@@ -8,7 +8,7 @@ import Testing
 @testable import PeerNetwork
 
 extension RealNetwork {
-  @Suite("A listener for peers", .timeLimit(.minutes(1)))
+  @Suite("A listener for peers", .timeLimit(.minutes(5)))
   struct PeerListenerTests {
     private func withListener(
       addresses: Set<InternetAddress>? = nil, _ body: (any Channel, PeerService) async throws -> Void

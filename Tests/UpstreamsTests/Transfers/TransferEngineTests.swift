@@ -367,14 +367,13 @@ struct TransferEngineTests {
   }
 
   @Test func `a proxy that this process's environment names is not used`() async throws {
-    setenv("http_proxy", "http://127.0.0.1:1", 1)
-    setenv("ALL_PROXY", "http://127.0.0.1:1", 1)
-    defer {
-      unsetenv("http_proxy")
-      unsetenv("ALL_PROXY")
-    }
-    try await with { (engine, store) async throws in
-      #expect(try await engine.perform(.get, "\(store.url)/x").result().status == 404)
+    // In a process of its own: the environment must not change while other threads read it.
+    await #expect(processExitsWith: .success) {
+      setenv("http_proxy", "http://127.0.0.1:1", 1)
+      setenv("ALL_PROXY", "http://127.0.0.1:1", 1)
+      try await TransferEngineTests().with { (engine, store) async throws in
+        #expect(try await engine.perform(.get, "\(store.url)/x").result().status == 404)
+      }
     }
   }
 
@@ -458,8 +457,8 @@ struct TransferEngineTests {
   @Test func `a proxy's agreement to a tunnel is no beginning of an answer`() async throws {
     try await with({ _ in .text("HTTP/1.1 200 Established\r\nVia: proxy\r\n\r\n", ending: .silence) }) {
       (engine, proxy) async throws in
-      let options = ConnectionOptions(secureProxy: proxy.url, connectPatience: 300)
-      let result = try await engine.perform(.get, "https://cache.invalid/x", patience: 300, options: options).result()
+      let options = ConnectionOptions(secureProxy: proxy.url, connectPatience: 2000)
+      let result = try await engine.perform(.get, "https://cache.invalid/x", patience: 2000, options: options).result()
       #expect(result.ends == [.stalled] && result.heads.isEmpty)
       #expect(proxy.requests.map(\.method) == ["CONNECT"])
     }
