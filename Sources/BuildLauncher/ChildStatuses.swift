@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// Whether the kernel keeps the statuses of children that have ended: with SIGCHLD ignored, as somebody above may have left
 /// it, it throws them away.

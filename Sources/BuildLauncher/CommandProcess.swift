@@ -1,12 +1,7 @@
 import CSpawn
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// COMMAND as a child that cannot be told from a program started by the shell itself: same process group, terminal,
 /// descriptors, limits, signal mask and ignored signals.

@@ -1,12 +1,7 @@
 package import ControlProtocol
+import Glibc
 package import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A connection to a server's control socket. Closed by its owner.
 package struct ControlConnection: ~Copyable {

@@ -2,14 +2,9 @@ import BuildTools
 import CSpawn
 import Configuration
 import ControlProtocol
+import Glibc
 import SystemPackage
 package import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// `fabrik exec`, from its arguments to its exit status. Whatever goes wrong in Fabrik itself costs one line on standard
 /// error; the command runs all the same.

@@ -1,13 +1,8 @@
 import CSpawn
 package import ControlProtocol
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Stays as long as a daemon does, and passes on the signals that end a service.
 package struct ForegroundWatch: ~Copyable {

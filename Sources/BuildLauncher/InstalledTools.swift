@@ -1,12 +1,7 @@
 import BuildTools
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The programs on the user's PATH.
 struct InstalledTools: ToolHost {

@@ -1,13 +1,8 @@
 import Configuration
 import ControlProtocol
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A lease of a server, for a build or for a question: as long as the socket is open, the server stays.
 struct LeaseConnection: ~Copyable {

@@ -1,13 +1,8 @@
 import BuildTools
 import ControlProtocol
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A directory of links to all that is in another one, beside a few files of Fabrik's. It stays from one build to the
 /// next, with the same path: what tools remember of it leads to the original. Any number of builds may bring it up to

@@ -1,13 +1,8 @@
 import Configuration
 import ControlProtocol
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Remembers what was found out about the machine, so that `exec` need not start `ccache --version` or list /usr/bin
 /// each time. What an answer depends on is part of the question, so nothing here ever gets old; it may be deleted.

@@ -1,14 +1,9 @@
 import CSpawn
 import Configuration
 import ControlProtocol
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Joins the server of a configuration, or starts one.
 ///

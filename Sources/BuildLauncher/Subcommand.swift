@@ -1,12 +1,7 @@
 import CSpawn
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Runs a program for what it prints.
 enum Subcommand {

@@ -1,11 +1,6 @@
+import Glibc
 package import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The records of this user's last builds: one file for each, replaced as a whole, readable by its owner alone. May be used
 /// by several processes at once.

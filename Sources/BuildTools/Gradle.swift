@@ -1,11 +1,6 @@
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Java, Kotlin and whatever else Gradle (4 or newer) builds. Its remote cache can only be named in a script: Gradle as
 /// COMMAND gets it as an argument; for what a script or a Makefile starts, it lies in a home directory of Gradle's that

@@ -1,10 +1,5 @@
+import Glibc
 package import SystemPackage
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A blob's own file, for a tool that reads it itself: its bytes have been checked since it was last changed, and no
 /// process evicts it while this object lives. Holds a descriptor.

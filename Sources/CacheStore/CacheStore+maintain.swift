@@ -1,10 +1,5 @@
+import Glibc
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension CacheStore {
   /// What the counters say; nothing is read from disk.

@@ -1,12 +1,7 @@
 import CStoreSupport
+import Glibc
 package import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Layer 0: a directory of entries, used by any number of processes at once.
 ///

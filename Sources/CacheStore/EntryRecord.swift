@@ -1,11 +1,6 @@
 import CStoreSupport
+import Glibc
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What the store knows of one entry; the content of an entry's file.
 ///

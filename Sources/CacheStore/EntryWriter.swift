@@ -1,11 +1,6 @@
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Takes in the body of one new entry. Nothing is visible before ``commit(duration:origin:mode:)``; a writer that is
 /// dropped leaves nothing behind. Any failure, a full disk above all, only means that the entry is not stored.

@@ -1,12 +1,7 @@
 import CStoreSupport
+import Glibc
 import Synchronization
 import SystemPackage
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Numbers of a file that all processes have mapped: to read or to write one costs no system call.
 final class MappedWords: Sendable {

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// An entry that was found, with its body held open: an eviction in the meantime does not take it away.
 package struct OpenEntry {

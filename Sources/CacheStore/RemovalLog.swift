@@ -1,12 +1,7 @@
 import CStoreSupport
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Why an entry was removed.
 package enum RemovalCause: UInt8, Sendable {

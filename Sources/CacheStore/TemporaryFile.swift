@@ -1,13 +1,8 @@
 import CStoreSupport
+import Glibc
 import Synchronization
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A file under `tmp`, removed with its owner unless it was published. A shared lock tells collectors of all processes
 /// that its writer lives.

@@ -1,10 +1,5 @@
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Files that this process has checked, or written itself, by what tells that they have not changed since.
 final class VerifiedBlobs: Sendable {

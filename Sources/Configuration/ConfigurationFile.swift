@@ -1,13 +1,8 @@
 import ControlProtocol
+import Glibc
 package import SystemPackage
 package import SystemSupport
 import TOMLKit
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A `.fabrik.toml`, checked against the list of keys.
 package enum ConfigurationFile {

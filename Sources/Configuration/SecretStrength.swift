@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// Judges whether a team's secret could be guessed. Whoever hears one handshake can try secrets at leisure, so only what
 /// a program made up is good enough; the estimate is there to catch passwords.

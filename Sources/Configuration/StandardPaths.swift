@@ -1,11 +1,6 @@
+import Glibc
 package import SystemPackage
 package import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Where this user's files go, by the XDG Base Directory Specification 0.8.
 package struct StandardPaths: Sendable {

@@ -1,11 +1,6 @@
+import Glibc
 package import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Keeps the directories of ``CompilerDirectories`` within bounds: what is gone is fetched or made again, but not while a
 /// build relies on it. Servers share a lock as long as they have builds; who removes

@@ -1,11 +1,6 @@
+import Glibc
 package import SystemPackage
 package import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The directory of this user's sockets: `$XDG_RUNTIME_DIR/fabrik`, `/run/user/UID/fabrik` where the variable is not set
 /// (under cron, or `ssh` without a session), else `/tmp/fabrik-UID`. Whoever can enter it can use the cache, so it must

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// Sends and receives single messages over one connection of libdbus, and never waits longer than it is told to.
 /// Used by one thread.

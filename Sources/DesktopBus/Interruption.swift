@@ -1,11 +1,6 @@
+import Glibc
 import Synchronization
 import SystemPackage
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Ends somebody's waiting from another thread; fired once, it stays fired.
 package final class Interruption: Sendable {

@@ -1,11 +1,6 @@
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What the thread of ``ServiceDiscovery`` does: brings packets and time to the responder and the browser, and what
 /// they say to the network. Used by that thread only.

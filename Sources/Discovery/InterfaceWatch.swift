@@ -1,11 +1,6 @@
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Becomes readable when an interface or an address comes or goes (rtnetlink). Closed with its last reference.
 final class InterfaceWatch {

@@ -1,11 +1,6 @@
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Where multicast DNS is spoken: RFC 6762 section 3.
 enum MulticastGroup {

@@ -1,10 +1,5 @@
+import Glibc
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// An interface that multicast DNS can be spoken on.
 struct NetworkInterface: Sendable, Equatable {

@@ -1,11 +1,6 @@
+import Glibc
 package import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A body that Go has put, in a file that is written as it comes in.
 ///

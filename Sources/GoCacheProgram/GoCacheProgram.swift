@@ -1,12 +1,7 @@
 import FrontEnds
+import Glibc
 import SystemPackage
 package import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// `fabrik cacheprog SOCKET LEASE`: what `go` starts as GOCACHEPROG. Passes Go's questions on to the server and the
 /// server's answers back.

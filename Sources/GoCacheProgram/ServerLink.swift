@@ -1,12 +1,7 @@
 import FrontEnds
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The connection to the server. Never waits, except in `poll`.
 final class ServerLink {

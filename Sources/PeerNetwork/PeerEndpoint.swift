@@ -1,11 +1,6 @@
+import Glibc
 import NIOCore
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Where a peer may be reached.
 enum PeerEndpoint: Hashable, Sendable, CustomStringConvertible {

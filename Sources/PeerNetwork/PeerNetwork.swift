@@ -1,6 +1,7 @@
 package import CacheStore
 import ControlProtocol
 import Cryptography
+import Glibc
 import LayeredCache
 import NIOCore
 import NIOPosix
@@ -8,12 +9,6 @@ import PeerRecords
 import Synchronization
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Layer 0.5, both ways: finds the team's other machines, asks them, and answers them.
 ///

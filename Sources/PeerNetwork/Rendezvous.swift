@@ -1,11 +1,6 @@
+import Glibc
 package import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Where servers on one machine find each other without a network: a directory that all users share, with one socket for
 /// each server. What is found here is a hint; the handshake decides who is of the team.

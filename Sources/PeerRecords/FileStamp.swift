@@ -1,11 +1,6 @@
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Tells whether a small file that is always replaced as a whole has changed.
 struct FileStamp: Equatable {

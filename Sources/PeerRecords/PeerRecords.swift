@@ -1,12 +1,7 @@
+import Glibc
 import Synchronization
 package import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What is known of other machines: one directory for each, named by its identifier. The file `consent` holds what the
 /// user decided, `seen` what the server observed; they are two so that a command and the server never overwrite each

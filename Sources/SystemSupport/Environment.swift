@@ -1,10 +1,5 @@
+import Glibc
 package import SystemPackage
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The environment of a process, byte for byte and in order: names and values need not be UTF-8, and a name may occur
 /// twice (some programs take the first, some the last), so nothing that was not asked for is changed.

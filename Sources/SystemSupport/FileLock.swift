@@ -1,10 +1,5 @@
+import Glibc
 package import SystemPackage
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// An exclusive `flock` of a file, held until it is released, or this process ends.
 package struct FileLock {

@@ -1,10 +1,5 @@
+package import Glibc
 package import SystemPackage
-
-#if canImport(Glibc)
-  package import Glibc
-#else
-  package import Darwin
-#endif
 
 /// The calls on paths that swift-system does not have. Each throws the `Errno` of its system call.
 package enum FileSystem {

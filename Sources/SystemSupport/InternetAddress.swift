@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  package import Glibc
-#else
-  package import Darwin
-#endif
+package import Glibc
 
 /// An IPv4 or IPv6 address, with the interface it belongs to where it means something on that interface only.
 package struct InternetAddress: Sendable, Hashable {

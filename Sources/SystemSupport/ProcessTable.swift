@@ -1,10 +1,5 @@
+package import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-  package import Glibc
-#else
-  package import Darwin
-#endif
 
 /// What the system knows of running processes.
 package protocol ProcessTable: Sendable {

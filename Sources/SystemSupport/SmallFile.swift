@@ -1,10 +1,5 @@
+package import Glibc
 package import SystemPackage
-
-#if canImport(Glibc)
-  package import Glibc
-#else
-  import Darwin
-#endif
 
 /// Reading and replacing files of a few kilobytes without Foundation.
 package enum SmallFile {

@@ -1,10 +1,5 @@
+import Glibc
 package import SystemPackage
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Sockets and pipes. All are close-on-exec and numbered from 3 on, even if a standard stream was
 /// closed when this program was started. Each call throws the `Errno` of its system call.

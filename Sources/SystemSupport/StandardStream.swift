@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// Standard output and standard error, written to at once.
 package enum StandardStream: Int32, Sendable {

@@ -1,10 +1,5 @@
+import Glibc
 import SystemPackage
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A thread of the system's own, for what waits in system calls.
 package struct WorkerThread: @unchecked Sendable {

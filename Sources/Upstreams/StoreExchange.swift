@@ -1,13 +1,8 @@
 import CacheStore
 import ChannelSupport
 import ControlProtocol
+import Glibc
 import NIOCore
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A request to a store, with what it takes to get a real answer: a redirection within the host is followed, and what the
 /// store teaches (its clock, credentials that have been renewed) is tried once.

@@ -1,14 +1,9 @@
 import ControlProtocol
+import Glibc
 import LayeredCache
 import NIOCore
 import Synchronization
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Whether it is worth asking a store, and what the user should know of it. Reading and writing are judged apart: a full
 /// store can still be read.

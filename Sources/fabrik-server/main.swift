@@ -1,11 +1,6 @@
 import CacheServer
+import Glibc
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 // Started by `fabrik`, with its listening sockets and its configuration as inherited descriptors, and nothing else.
 guard let options = ServerOptions(arguments: Array(CommandLine.arguments.dropFirst())) else {

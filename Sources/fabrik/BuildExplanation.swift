@@ -2,14 +2,9 @@ import BuildRecords
 import CacheStore
 import Configuration
 import ControlProtocol
+import Glibc
 import PeerRecords
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What became of the lookups of one build, in words.
 struct BuildExplanation {

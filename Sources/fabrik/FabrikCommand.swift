@@ -1,14 +1,9 @@
 import ArgumentParser
 import Configuration
 import ControlProtocol
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// `fabrik`, the root of all commands.
 struct FabrikCommand: ParsableCommand {

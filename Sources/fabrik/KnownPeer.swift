@@ -1,13 +1,8 @@
 import Configuration
 import ControlProtocol
+import Glibc
 import PeerRecords
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A peer as the records and the running server know it.
 struct KnownPeer {

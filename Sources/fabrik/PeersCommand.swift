@@ -2,15 +2,10 @@ import ArgumentParser
 import BuildLauncher
 import Configuration
 import ControlProtocol
+import Glibc
 import PeerRecords
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// `fabrik p2p`: the other machines of the team.
 struct PeersCommand: ParsableCommand {

@@ -1,14 +1,9 @@
 import BuildLauncher
 import CSpawn
+import Glibc
 import GoCacheProgram
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 let words = (0..<Int(CommandLine.argc)).map { index in
   let argument = CommandLine.unsafeArgv[index]!

@@ -1,13 +1,8 @@
+import Glibc
 import SystemSupport
 import Testing
 
 @testable import BuildLauncher
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("A command", .serialized)
 struct CommandProcessTests {

@@ -1,16 +1,11 @@
 import CExecPolicy
+import Glibc
 import SystemPackage
 import SystemSupport
 import TestSupport
 import Testing
 
 @testable import BuildLauncher
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("Whether a program may have the library")
 struct ExecPolicyTests {

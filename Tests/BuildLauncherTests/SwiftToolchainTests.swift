@@ -1,16 +1,11 @@
 import CacheStore
+import Glibc
 import SystemPackage
 import SystemSupport
 import TestSupport
 import Testing
 
 @testable import BuildLauncher
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("A toolchain of Swift", .timeLimit(.minutes(5)))
 struct SwiftToolchainTests {

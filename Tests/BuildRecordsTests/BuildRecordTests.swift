@@ -1,16 +1,11 @@
 import BuildRecords
 import CacheStore
 import ControlProtocol
+import Glibc
 import SystemPackage
 import SystemSupport
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("What is kept of a build")
 struct BuildRecordTests {

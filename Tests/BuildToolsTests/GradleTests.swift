@@ -1,13 +1,8 @@
 import BuildTools
+import Glibc
 import SystemPackage
 import SystemSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("Gradle")
 struct GradleTests {

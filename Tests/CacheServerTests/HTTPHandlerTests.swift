@@ -2,6 +2,7 @@ import CacheStore
 import ChannelSupport
 import ControlProtocol
 import FrontEnds
+import Glibc
 import LayeredCache
 import NIOCore
 import NIOEmbedded
@@ -11,12 +12,6 @@ import TestSupport
 import Testing
 
 @testable import CacheServer
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("A connection over HTTP")
 struct HTTPHandlerTests {

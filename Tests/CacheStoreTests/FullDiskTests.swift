@@ -1,15 +1,10 @@
+import Glibc
 import SystemPackage
 import SystemSupport
 import TestSupport
 import Testing
 
 @testable import CacheStore
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A small file system of its own.
 private func withSmallDisk(options: String, _ body: (FilePath) throws -> Void) throws {

@@ -1,14 +1,9 @@
+import Glibc
 import SystemPackage
 import TestSupport
 import Testing
 
 @testable import CacheStore
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("Writers that are killed", .timeLimit(.minutes(5)))
 struct KilledWriterTests {

@@ -1,16 +1,11 @@
 import CacheStore
 import ChannelSupport
+import Glibc
 import NIOCore
 import NIOEmbedded
 import SystemSupport
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("A body that is sent")
 struct BodySenderTests {

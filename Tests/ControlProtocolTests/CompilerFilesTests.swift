@@ -1,15 +1,10 @@
+import Glibc
 import SystemPackage
 import SystemSupport
 import TestSupport
 import Testing
 
 @testable import ControlProtocol
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("The working directories of the compilers' plugin")
 struct CompilerFilesTests {

@@ -1,15 +1,10 @@
+import Glibc
 import SystemPackage
 import SystemSupport
 import TestSupport
 import Testing
 
 @testable import DesktopBus
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("Questions on the desktop", .timeLimit(.minutes(2)))
 struct NotificationTests {

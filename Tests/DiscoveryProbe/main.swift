@@ -10,14 +10,9 @@
 // One line when it begins, `publishing INSTANCE` or `browsing`, and one per event, `found INSTANCE PORT ADDRESS,…
 // KEY=VALUE…` or `lost INSTANCE`; before each, the milliseconds since the start.
 import Discovery
+import Glibc
 import Synchronization
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 func fail(_ message: String) -> Never {
   StandardStream.error.write(line: "discovery-probe: \(message)")

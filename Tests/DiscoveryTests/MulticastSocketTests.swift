@@ -1,14 +1,9 @@
+import Glibc
 import SystemPackage
 import SystemSupport
 import Testing
 
 @testable import Discovery
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("A multicast socket", .enabled(if: NetworkNamespace.isAllowed, "the loopback may be an emulated one"))
 struct MulticastSocketTests {

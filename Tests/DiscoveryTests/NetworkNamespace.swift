@@ -1,12 +1,7 @@
+import Glibc
 import SystemPackage
 import SystemSupport
 import TestSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A network of its own for a script, without any interface to the outside. Containers and hardened kernels may forbid
 /// that; tests that need it are skipped there.

@@ -1,15 +1,10 @@
 import CacheStore
 import Cryptography
+import Glibc
 import PeerNetwork
 import PeerRecords
 import Synchronization
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Attacks on a server. Each prints a line per attempt: what was tried, a colon, and what came of it.
 struct Attack: Sendable {

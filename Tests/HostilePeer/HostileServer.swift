@@ -1,15 +1,10 @@
 import CacheStore
 import Cryptography
+import Glibc
 import PeerNetwork
 import Synchronization
 import SystemSupport
 import TestSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Lets itself be asked, and does not keep to the rules.
 ///

@@ -1,10 +1,5 @@
+import Glibc
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A TCP connection, used by one thread at a time, which blocks. Its end is the connection's.
 final class Wire: @unchecked Sendable {

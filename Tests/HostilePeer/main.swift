@@ -13,15 +13,10 @@
 // are described, too.
 import CacheStore
 import Cryptography
+import Glibc
 import PeerNetwork
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 func report(_ line: String) { StandardStream.output.write(line: line) }
 

@@ -1,11 +1,6 @@
 import DesktopBus
+import Glibc
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Answers notifications after a while, always in the same way.
 struct SimulatedUser {

@@ -1,11 +1,6 @@
 import DesktopBus
+import Glibc
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 // A desktop's notification service with a user at it, for tests. It offers org.freedesktop.Notifications on the bus of
 // DBUS_SESSION_BUS_ADDRESS until the bus ends.

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import SystemPackage
 import SystemSupport
@@ -5,12 +6,6 @@ import TestSupport
 import Testing
 
 @testable import PeerRecords
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A peer's identifier that ends with a number.
 func peer(_ number: Int) -> PeerIdentifier {

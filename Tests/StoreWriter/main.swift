@@ -1,13 +1,8 @@
 import CacheStore
+import Glibc
 import SystemPackage
 import SystemSupport
 import TestSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 // One of several processes that use a store at once, for tests.
 //

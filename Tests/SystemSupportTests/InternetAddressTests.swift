@@ -1,12 +1,7 @@
+import Glibc
 import SystemSupport
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("Internet addresses")
 struct InternetAddressTests {

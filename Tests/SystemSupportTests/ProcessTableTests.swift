@@ -1,11 +1,6 @@
+import Glibc
 import SystemSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Parents by child.
 private struct FakeTable: ProcessTable {

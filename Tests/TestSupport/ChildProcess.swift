@@ -1,12 +1,7 @@
+package import Glibc
 import Synchronization
 package import SystemPackage
 package import SystemSupport
-
-#if canImport(Glibc)
-  package import Glibc
-#else
-  package import Darwin
-#endif
 
 /// A program started by a test.
 ///

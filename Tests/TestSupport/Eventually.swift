@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// What a test did not expect.
 package struct Unexpected: Error, CustomStringConvertible {

@@ -1,11 +1,6 @@
+package import Glibc
 package import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  package import Glibc
-#else
-  package import Darwin
-#endif
 
 /// What tests do with files as a whole.
 package enum Files {

@@ -1,12 +1,7 @@
 import DesktopBus
+import Glibc
 package import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A message bus of its own, for one test, on which everybody may do everything. It can start the notification service,
 /// and ends with its owner.

@@ -1,11 +1,6 @@
+import Glibc
 package import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Calls `body` with a fresh directory, which is removed afterwards with all below it.
 package func withTemporaryDirectory<Result>(_ body: (FilePath) throws -> Result) throws -> Result {

@@ -1,14 +1,9 @@
 import BuildTools
 import CSpawn
 import ControlProtocol
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Owns the sccache daemon of a build, from the first compiler call that needs it to the build's end. Not the server's
 /// child but the build's: compilers that the daemon runs have the build's limits, umask, priority and namespaces.

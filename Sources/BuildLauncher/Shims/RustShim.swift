@@ -1,13 +1,8 @@
 import BuildTools
 import CSpawn
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What cargo calls as `RUSTC_WRAPPER`, with the compiler as the first argument: takes the place of sccache where it can
 /// help, and of the compiler everywhere else. Whatever goes wrong here, the compiler runs.

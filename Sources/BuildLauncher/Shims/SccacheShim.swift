@@ -1,11 +1,6 @@
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// sccache, but for Meson: it asks for the version of sccache before that of ccache, and takes the one that answers first.
 /// Source: `BinaryTable.detect_compiler_cache` in Meson's envconfig.py.

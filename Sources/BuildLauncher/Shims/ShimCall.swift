@@ -1,11 +1,6 @@
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A call of a program that a shim stands in front of, to be changed on its way: the program is the one of the same name
 /// that comes after the links in PATH.

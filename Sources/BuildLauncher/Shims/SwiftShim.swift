@@ -1,14 +1,9 @@
 import BuildTools
 import Configuration
 import ControlProtocol
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Swift's compiler, with its own cache switched on and libFabrikCAS.so behind it. Whatever goes wrong here, the compiler
 /// runs as it was called.

@@ -1,13 +1,8 @@
 import BuildTools
 import Configuration
+import Glibc
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A toolchain of Swift, asked whether its compiler's cache works with libFabrikCAS.so.
 struct SwiftToolchain {

@@ -1,14 +1,9 @@
 import CacheStore
 import ChannelSupport
 import ControlProtocol
+import Glibc
 import LayeredCache
 import NIOCore
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Answers a tool's question: looks the key up, counts, and writes the body to the tool's channel. Never sends bytes
 /// that do not match their checksum: small bodies are checked in memory; large ones are checked while they are sent for

@@ -1,11 +1,6 @@
 import CacheStore
 import ChannelSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// Files that were handed out on one connection, whose client reads them whenever it likes: they are kept from being
 /// evicted until it ends. Used on its event loop.

@@ -4,14 +4,9 @@ import ChannelSupport
 import ControlProtocol
 import Cryptography
 import FrontEnds
+import Glibc
 import LayeredCache
 import NIOCore
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// One connection of ccache over its storage helper protocol.
 final class CRSHHandler: ChannelInboundHandler {

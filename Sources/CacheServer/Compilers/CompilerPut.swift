@@ -2,16 +2,11 @@ import CacheStore
 import ControlProtocol
 import Cryptography
 import FrontEnds
+import Glibc
 import LayeredCache
 import NIOCore
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Takes the result of an action into the store: first its separate objects, which are files in the plugin's working
 /// directory, then the action. Used on one event loop; other connections have their turn in between.

@@ -2,15 +2,10 @@ import CacheStore
 import ChannelSupport
 import Cryptography
 import FrontEnds
+import Glibc
 import LayeredCache
 import NIOCore
 import NIOHTTP1
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// One connection to the HTTP front end. Requests are parsed by swift-nio and understood by a ``HTTPDialect``; answers
 /// are written as bytes, since their heads are a handful of constants.

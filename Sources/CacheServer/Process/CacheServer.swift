@@ -3,6 +3,7 @@ import CacheStore
 import ChannelSupport
 package import ControlProtocol
 import Cryptography
+import Glibc
 import LayeredCache
 import NIOCore
 import NIOPosix
@@ -10,12 +11,6 @@ import PeerNetwork
 import SystemPackage
 import SystemSupport
 import Upstreams
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The background process: owns the listeners that its launcher bound, the store, and the leases.
 package struct CacheServer: Sendable {

@@ -1,11 +1,6 @@
 import CSpawn
+import Glibc
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The signals that end the server in good order: SIGTERM, SIGINT and SIGHUP.
 enum EndSignals {

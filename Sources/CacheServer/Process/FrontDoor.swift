@@ -1,18 +1,13 @@
 import ChannelSupport
 import ControlProtocol
 import FrontEnds
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import Synchronization
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The sockets that launchers and tools connect to. At first those that the launcher bound; a daemon whose runtime
 /// directory was removed binds new ones.

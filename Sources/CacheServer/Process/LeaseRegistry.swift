@@ -1,15 +1,10 @@
 import BuildRecords
 import CacheStore
+import Glibc
 import LayeredCache
 import NIOCore
 import Synchronization
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The builds that use this server, and which of them a tool belongs to.
 final class LeaseRegistry: Sendable {

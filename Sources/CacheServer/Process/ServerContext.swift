@@ -3,6 +3,7 @@ import CacheStore
 import ChannelSupport
 import ControlProtocol
 import Cryptography
+import Glibc
 import LayeredCache
 import NIOCore
 import NIOPosix
@@ -10,12 +11,6 @@ import Synchronization
 import SystemPackage
 import SystemSupport
 import Upstreams
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What every connection of this server shares.
 final class ServerContext: Sendable {

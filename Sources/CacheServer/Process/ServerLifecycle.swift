@@ -1,14 +1,9 @@
 import ChannelSupport
 import ControlProtocol
+import Glibc
 import Synchronization
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Decides when the server ends: an ephemeral one a while after its last lease and its last transfer, a daemon when it
 /// is told to.

@@ -1,11 +1,6 @@
 package import ControlProtocol
+import Glibc
 package import SystemPackage
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What a launcher gives a server it starts: as arguments, what everybody may see in a list of processes; through a
 /// pipe, the rest.

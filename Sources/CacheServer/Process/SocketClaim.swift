@@ -1,13 +1,8 @@
 import ControlProtocol
+import Glibc
 import Synchronization
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Which files in the instance's directory are this server's sockets. The directory may be removed (at logout, with
 /// /run/user/UID) and another server may be started in a new one of the same name: its sockets are not ours.

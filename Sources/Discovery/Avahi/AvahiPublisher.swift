@@ -1,11 +1,6 @@
 import DesktopBus
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Publishes a service by the machine's avahi-daemon, as long as there is one: it waits for one to come, and publishes
 /// anew when it was restarted.

@@ -1,10 +1,5 @@
 import DesktopBus
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// One connection to the system bus and the avahi-daemons that come and go on it. When the connection is closed, the
 /// daemon withdraws what was published over it.

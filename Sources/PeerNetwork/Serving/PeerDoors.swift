@@ -1,16 +1,11 @@
 import ControlProtocol
 import Discovery
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
 import SystemPackage
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Where this server is asked by peers: a port, and a socket for servers of this machine.
 final class PeerDoors: Sendable {

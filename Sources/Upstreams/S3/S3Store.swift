@@ -1,11 +1,6 @@
 import ControlProtocol
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A bucket, with the credentials of the build that began last.
 final class S3Store: ObjectStore {

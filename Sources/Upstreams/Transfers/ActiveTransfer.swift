@@ -1,11 +1,6 @@
 import CCurl
+import Glibc
 import NIOCore
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A transfer that libcurl works on: the handle with its settings, and what libcurl calls back. Of the engine's thread.
 final class ActiveTransfer {

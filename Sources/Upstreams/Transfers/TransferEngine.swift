@@ -1,14 +1,9 @@
 import CCurl
 import CacheStore
+import Glibc
 import NIOCore
 import Synchronization
 import SystemSupport
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Performs requests with libcurl, on one thread of its own: connections are kept, answers of all of them are waited for
 /// together, and lookups go before what is fetched ahead or sent up.

@@ -1,17 +1,12 @@
 import ControlProtocol
 import Cryptography
+import Glibc
 import SystemPackage
 import SystemSupport
 import TestSupport
 import Testing
 
 @testable import Upstreams
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// AWS's own test suite for Signature Version 4, which `scripts/install-dependencies test` fetches.
 private let suite = FilePath(#filePath).removingLastComponent().pushing("../../../.build/tools/aws4_testsuite")

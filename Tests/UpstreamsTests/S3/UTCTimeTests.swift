@@ -1,12 +1,7 @@
+import Glibc
 import Testing
 
 @testable import Upstreams
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("A time")
 struct UTCTimeTests {

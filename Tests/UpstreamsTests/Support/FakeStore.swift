@@ -1,12 +1,7 @@
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A store with GET, PUT and DELETE on loopback, which answers as it is told to, and remembers what it was asked.
 final class FakeStore: Sendable {

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// A port where nobody listens, and nobody else can while this lives.
 final class RefusingPort {

@@ -1,4 +1,5 @@
 import CacheStore
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -8,12 +9,6 @@ import TestSupport
 import Testing
 
 @testable import Upstreams
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// How requests are made.
 @Suite(.timeLimit(.minutes(2)))
