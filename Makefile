@@ -9,7 +9,15 @@
 # make bench-upstreams  measure what stores behind the peers give
 # make bench-tools  measure what build tools other than ccache take
 # make bench-swift  measure what the shared cache of Swift's compiler gives
-# make install   PREFIX=/usr/local
+# make check-real  build real C projects with and without Fabrik, and compare the objects
+# make lint      check the format of all sources; make format corrects it
+# make completions reference  write what is generated from the program's own help
+# make install   PREFIX=/usr/local; make uninstall undoes it
+
+.DEFAULT_GOAL := build
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -25,7 +33,7 @@ RELEASE_FLAGS := -c release --static-swift-stdlib $(SWIFT_FLAGS)
 # The linker's remarks on static linking are about functions that fabrik does not call.
 QUIET_LINKER := { grep -v -e "in statically linked applications" -e "use of .mktemp. is dangerous" || true; }
 
-.PHONY: build demo test test-lan test-upstreams test-tools test-compilers lint format check-real
+.PHONY: help build demo test test-lan test-upstreams test-tools test-compilers lint format check-real
 .PHONY: bench bench-lan bench-upstreams bench-tools bench-swift
 .PHONY: completions reference install uninstall dependencies test-dependencies
 
@@ -147,6 +155,8 @@ reference: build
 # Does not build: under sudo, another user with another PATH would.
 install:
 	@test -x $(RELEASE)/fabrik -a -x $(RELEASE)/fabrik-server -a -e $(EXEC_LIBRARY) -a -e $(CAS_LIBRARY) || { echo "run 'make build' first" >&2; exit 1; }
+	@mkdir -p $(DESTDIR)$(PREFIX)/bin && test -w $(DESTDIR)$(PREFIX)/bin || \
+	  { echo "$(DESTDIR)$(PREFIX) cannot be written: sudo make install, or PREFIX=$$HOME/.local" >&2; exit 1; }
 	install -D -m 755 $(RELEASE)/fabrik $(DESTDIR)$(PREFIX)/bin/fabrik
 	install -D -m 755 $(RELEASE)/fabrik-server $(DESTDIR)$(PREFIX)/libexec/fabrik/fabrik-server
 	install -D -m 644 $(EXEC_LIBRARY) $(DESTDIR)$(PREFIX)/libexec/fabrik/libfabrik-exec.so
@@ -159,9 +169,10 @@ install:
 	install -D -m 644 completions/fabrik.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fabrik.fish
 	install -D -m 644 docs/fabrik.1 $(DESTDIR)$(PREFIX)/share/man/man1/fabrik.1
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/user
-	sed 's|^ExecStart=/usr/local/|ExecStart=$(PREFIX)/|' systemd/fabrik.service \
+	@sed 's|^ExecStart=/usr/local/|ExecStart=$(PREFIX)/|' systemd/fabrik.service \
 	  > $(DESTDIR)$(PREFIX)/lib/systemd/user/fabrik.service
-	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/user/fabrik.service
+	@chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/user/fabrik.service
+	@echo "installed into $(DESTDIR)$(PREFIX); now try: fabrik exec -- make"
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/fabrik $(DESTDIR)$(PREFIX)/share/bash-completion/completions/fabrik \

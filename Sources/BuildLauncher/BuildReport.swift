@@ -20,9 +20,8 @@ package struct BuildReport: Sendable {
     guard !statistics.isEmpty else { return nil }
     var parts = [hits, Self.count(statistics.misses, "miss", "misses")]
     let fetched = statistics.bytes.values.reduce(0, +)
-    if fetched > 0 {
-      parts.append(ByteSize(bytes: UInt64(fetched)).description)
-    } else if statistics.stored > 0 {
+    if fetched > 0 { parts.append(ByteSize(bytes: UInt64(fetched)).description) }
+    if statistics.stored > 0 {
       parts.append("\(ByteSize(bytes: UInt64(statistics.storedBytes))) stored")
     }
     if statistics.savedMilliseconds >= Self.leastSaving {
@@ -73,6 +72,7 @@ package struct BuildReport: Sendable {
       ("saved_seconds", seconds(statistics.savedMilliseconds)),
       ("waited_seconds", seconds(statistics.waitedMilliseconds)), ("peers", .array(peers)),
       ("tools", .object(tools)), ("rejected", .integer(statistics.rejected)),
+      ("unstored", .integer(statistics.unstored)),
       (
         "prefetched",
         .object([

@@ -31,8 +31,13 @@ package struct ExecSession {
         StandardStream.output.write(line: fabrikVersion)
         exit(0)
       }
-      if let value = environment.nonEmpty(offVariable), Bool(setting: value) == false {
-        runSwitchedOff(options, environment: environment)
+      if let value = environment.nonEmpty(offVariable) {
+        switch Bool(setting: value) {
+        case false?: runSwitchedOff(options, environment: environment)
+        case true?: break
+        case nil:
+          StandardStream.error.write(line: "fabrik: \(offVariable)=\(value) means nothing; 'off' does without Fabrik")
+        }
       }
       if !options.isDryRun, Session.isNested(environment: environment, processes: LinuxProcessTable()) {
         joinOuter(options.command, environment: environment)
@@ -161,16 +166,19 @@ package struct ExecSession {
     explainWiring(build)
     let begin = ContinuousClock.now
     let command = options.command.prefix(1) + build.arguments.map { Array($0.utf8) } + options.command.dropFirst()
+    // What ran before, also before a shell has become this program, is not the command's.
+    let earlierWork = fabrik_children_cpu_microseconds()
     let process = start(Array(command), in: build.environment)
     letGoOfDescriptors(but: hold.lease.descriptor)
     hold.watch()
     let ending = process.wait { hold.renewIfLost() }
+    let work = fabrik_children_cpu_microseconds() - earlierWork
     let elapsed = ContinuousClock.now - begin
     // From here on nothing is inherited any more, and a reader of our standard error that is gone must not decide how
     // this process ends.
     signal(SIGPIPE, SIG_IGN)
     let statistics = collectStatistics(&hold)
-    report(statistics, ending: ending, elapsed: elapsed, build: build)
+    report(statistics, ending: ending, elapsed: elapsed, work: work, build: build)
     ending.reproduce()
   }
 
@@ -224,15 +232,16 @@ package struct ExecSession {
     }
   }
 
+  /// - Parameter work: the command's processor time, in microseconds.
   private func report(
-    _ known: LeaseStatistics?, ending: CommandProcess.Ending, elapsed: Duration, build: BuildEnvironment
+    _ known: LeaseStatistics?, ending: CommandProcess.Ending, elapsed: Duration, work: Int64, build: BuildEnvironment
   ) {
     let report = BuildReport(statistics: known ?? LeaseStatistics(), exitStatus: ending.shellStatus, elapsed: elapsed)
     if let file = configuration.statisticsFile.value {
       do {
         try SmallFile.write(report.json + "\n", to: file)
       } catch {
-        say("\(file): \(error)")
+        say("the statistics were not written: \(file): \(error)")
       }
     }
     guard options.verbosity != .quiet else { return }
@@ -244,14 +253,14 @@ package struct ExecSession {
       if let line = report.line {
         StandardStream.error.write(line: line)
       }
-      if ending == .exited(0), known != nil { hintAtSilence(build, report.statistics) }
+      if ending == .exited(0), known != nil, work >= Self.noticeableWork { hintAtSilence(build, report.statistics) }
     }
   }
 
   /// A build that worked for a while without a question to the cache deserves a hint; a build with nothing to do does
   /// not.
   private func hintAtSilence(_ build: BuildEnvironment, _ statistics: LeaseStatistics) {
-    guard statistics.isEmpty, fabrik_children_cpu_microseconds() >= Self.noticeableWork else { return }
+    guard statistics.isEmpty else { return }
     for (tool, wiring) in build.wirings
     where wiring.state == .wired && tool.isDriven(by: commandName) && !wiring.silenceHint.isEmpty {
       if wiring.isSilenceUsual { sayVerbosely(wiring.silenceHint) } else { say(wiring.silenceHint) }

@@ -62,7 +62,13 @@ package final class CacheStore: Sendable {
     guard directory.withPlatformString({ statvfs($0, &status) }) == 0 else { return ceiling }
     // File systems in user space report any number.
     let (free, isHuge) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
-    return isHuge ? ceiling : min(ceiling, free / 5 + used / 5)
+    return isHuge ? ceiling : defaultMaxSize(available: free + used)
+  }
+
+  /// A fifth of what the cache could have, and not more than 10 GB; where that is little, half of it, and not more than
+  /// 256 MB: less keeps no build.
+  static func defaultMaxSize(available: UInt64) -> UInt64 {
+    max(min(10_000_000_000, available / 5), min(256_000_000, available / 2))
   }
 
   /// Looks an entry up. nil is a miss: there is none, or it was damaged and is now gone.

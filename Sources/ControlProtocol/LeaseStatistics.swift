@@ -47,6 +47,8 @@ package struct LeaseStatistics: Sendable, Equatable {
   /// Bytes of hits, by the layer they came from.
   package var bytes: [CacheLayerName: Int64] = [:]
   package var storedBytes: Int64 = 0
+  /// Entries that could not be taken into the local store.
+  package var unstored = 0
   /// What the tools once needed to make what they now got, added up over all jobs, in milliseconds.
   package var savedMilliseconds: Int64 = 0
   /// What tools waited for layers beyond this machine, in milliseconds.
@@ -80,6 +82,7 @@ extension LeaseStatistics {
       "saved": String(savedMilliseconds), "waited": String(waitedMilliseconds),
     ]
     if rejected > 0 { fields["rejected"] = String(rejected) }
+    if unstored > 0 { fields["unstored"] = String(unstored) }
     for (number, notice) in notices.enumerated() { fields["notice.\(number)"] = notice }
     for (layer, count) in hits { fields["hits.\(layer.rawValue)"] = String(count) }
     for (layer, count) in bytes { fields["bytes.\(layer.rawValue)"] = String(count) }
@@ -101,6 +104,7 @@ extension LeaseStatistics {
     savedMilliseconds = number("saved")
     waitedMilliseconds = number("waited")
     rejected = number("rejected")
+    unstored = number("unstored")
     while let notice = fields["notice.\(notices.count)"] { notices.append(notice) }
     for layer in CacheLayerName.allCases {
       if fields["hits.\(layer.rawValue)"] != nil { hits[layer] = number("hits.\(layer.rawValue)") }

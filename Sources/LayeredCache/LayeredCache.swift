@@ -123,6 +123,7 @@ package final class LayeredCache: Sendable {
 
   /// Counts what became of a writer of the local store, and tells of what it has stored.
   package func record(_ outcome: EntryWriter.Outcome, of key: CacheKey, for account: StatisticsAccount?) {
+    if case .notStored(let reason) = outcome { account?.recordUnstored(reason) }
     guard case .stored(let bytes) = outcome else { return }
     account?.recordStored(key, bytes: bytes)
     report(StoreEvent(key: key, excluded: account?.excluded ?? []))

@@ -25,6 +25,7 @@ package final class StatisticsAccount: Sendable {
 
   private let claimed = Mutex<Set<CacheKey>>([])
   private let statistics = Mutex(LeaseStatistics())
+  private let reasonNotToStore = Mutex<String?>(nil)
   private let budgets = Mutex<[LayerIdentifier: LayerBudget]>([:])
   /// Layers that this build does not want.
   package let excluded: Set<CacheLayerName>
@@ -216,6 +217,19 @@ package final class StatisticsAccount: Sendable {
       $0.retractHit(key)
       $0.note(key, steps)
     }
+  }
+
+  /// Counts what could not be stored, and keeps the first reason.
+  func recordUnstored(_ reason: String) {
+    statistics.withLock { $0.unstored += 1 }
+    reasonNotToStore.withLock { if $0 == nil { $0 = reason } }
+  }
+
+  /// What is to be said of what could not be stored; nil: nothing.
+  package var storeNotice: String? {
+    guard let reason = reasonNotToStore.withLock({ $0 }) else { return nil }
+    let count = statistics.withLock(\.unstored)
+    return (count == 1 ? "1 result" : "\(count) results") + " could not be stored in the cache: \(reason)"
   }
 
   package func recordStored(_ key: CacheKey, bytes: UInt64) {

@@ -43,6 +43,7 @@ struct ConfigCommand: ParsableCommand {
       let world = try World(options, saysProblems: false)
       for problem in world.loaded.problems { StandardStream.error.write(line: "fabrik: \(problem)") }
       guard world.loaded.problems.isEmpty else { throw ExitCode(ExitStatus.usage) }
+      for remark in world.remarks { StandardStream.error.write(line: "fabrik: \(remark)") }
       let files = world.loaded.files.map(\.string)
       StandardStream.output.write(
         line: files.isEmpty

@@ -70,7 +70,8 @@ struct DoctorCommand: ParsableCommand {
         "secret         \(peers.secret)",
         "clock          \(peers.clockLine)",
         "upstreams      \(upstreams.isEmpty ? "none" : "\(upstreams.count)")",
-      ] + Self.table(upstreams) + ["tools"] + tools.flatMap { $0.lines(width: width) })
+      ] + world.remarks.map { "  → \($0)" } + Self.table(upstreams) + ["tools"]
+        + tools.flatMap { $0.lines(width: width) })
     guard isSound else { throw ExitCode(1) }
   }
 

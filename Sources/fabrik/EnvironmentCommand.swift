@@ -1,6 +1,7 @@
 import ArgumentParser
 import BuildLauncher
 import Configuration
+import ControlProtocol
 import SystemSupport
 
 /// `fabrik env`: what `exec` would set, for a shell.
@@ -42,8 +43,10 @@ struct EnvironmentCommand: ParsableCommand {
     } else {
       for (name, value) in variables { StandardStream.output.write(line: Self.line(name, value, for: shell)) }
     }
-    if (try? ServerControl(world: world).status()) == nil {
-      StandardStream.error.write(line: "fabrik: no server is running; 'fabrik daemon start' starts one that stays")
+    let server = try? ServerControl(world: world).status()
+    if server?.isDaemon != true {
+      let state = server == nil ? "no server is running" : "the server that is running ends after the last build"
+      StandardStream.error.write(line: "fabrik: \(state); 'fabrik daemon start' starts one that stays")
     }
   }
 

@@ -63,11 +63,32 @@ struct FabrikCommand: ParsableCommand {
       command.configuration.subcommands.compactMap { $0.configuration.commandName ?? "\($0)".lowercased() }
         .filter { $0 == word }.map { "fabrik \(command.configuration.commandName ?? "") \($0)" }
     }
+    if let near = names.first(where: { $0.isNear(word) }) {
+      StandardStream.error.write(line: "fabrik: '\(word)' is not a command of fabrik; did you mean '\(near)'?")
+      Glibc.exit(ExitStatus.usage)
+    }
     let rest = CommandLine.arguments.dropFirst().joined(separator: " ")
     StandardStream.error.write(
       line: "fabrik: '\(word)' is not a command of fabrik"
         + (related.isEmpty ? "" : " (did you mean \(related.joined(separator: " or "))?)")
         + "; to run it with the cache: fabrik exec -- \(rest)")
     Glibc.exit(ExitStatus.usage)
+  }
+}
+
+extension String {
+  /// Whether one slip of the finger makes one of the other: a letter more or less, another one, or two that have changed
+  /// places.
+  fileprivate func isNear(_ other: String) -> Bool {
+    let (one, two) = (Array(utf8), Array(other.utf8))
+    guard one.count > 2, two.count > 2, abs(one.count - two.count) < 2 else { return false }
+    let start = zip(one, two).prefix { $0 == $1 }.count
+    let (left, right) = (one[start...], two[start...])
+    if left.count != right.count {
+      return left.count < right.count ? left == right.dropFirst() : left.dropFirst() == right
+    }
+    if left.dropFirst() == right.dropFirst() { return true }
+    return left.count > 1 && left.dropFirst(2) == right.dropFirst(2)
+      && left.prefix(2).reversed() == Array(right.prefix(2))
   }
 }

@@ -70,6 +70,11 @@ extension LookupStep {
       .late where layer > .peers:
       (7, "'fabrik doctor' shows how long it takes to answer")
     case .alone: (8, "'fabrik p2p status' says whether other machines can be found")
+    case .absent where layer == .local:
+      (
+        9,
+        "other sources, options or another directory? results of C with -g, and of Swift, are for one directory"
+      )
     default: nil
     }
   }

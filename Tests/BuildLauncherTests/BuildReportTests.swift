@@ -25,7 +25,10 @@ struct BuildReportTests {
       $0.storedBytes = 999
       $0.savedMilliseconds = 192_000
     }.line
-    #expect(line == "fabrik: 412 hits (380 local, 30 peers, 2 regional) · 12 misses · 184 MB · about 3m 12s saved")
+    #expect(
+      line
+        == "fabrik: 412 hits (380 local, 30 peers, 2 regional) · 12 misses · 184 MB · 999 B stored · about 3m 12s saved"
+    )
   }
 
   @Test("what was stored, when there was nothing to fetch")
@@ -66,7 +69,7 @@ struct BuildReportTests {
       report().json
         == #"{"schema":1,"exit":2,"seconds":12.345,"lookups":0,"hits":{"local":0,"peers":0,"regional":0,"s3":0},"#
         + #""misses":0,"stored":0,"bytes":{"local":0,"peers":0,"regional":0,"s3":0,"stored":0},"#
-        + #""saved_seconds":0.000,"waited_seconds":0.000,"peers":[],"tools":{},"rejected":0,"#
+        + #""saved_seconds":0.000,"waited_seconds":0.000,"peers":[],"tools":{},"rejected":0,"unstored":0,"#
         + #""prefetched":{"entries":0,"bytes":0,"used":0}}"#)
   }
 
@@ -92,6 +95,7 @@ struct BuildReportTests {
       $0.bytes = [.local: 1 << 40]
       $0.stored = 3
       $0.storedBytes = 77
+      $0.unstored = 2
       $0.savedMilliseconds = 192_100
       $0.waitedMilliseconds = 5
       $0.prefetched = .init(entries: 31, bytes: 1 << 40, used: 30)
@@ -102,7 +106,7 @@ struct BuildReportTests {
         == #"{"schema":1,"exit":2,"seconds":12.345,"lookups":9,"hits":{"local":4,"peers":0,"regional":0,"s3":1},"#
         + #""misses":4,"stored":3,"bytes":{"local":1099511627776,"peers":0,"regional":0,"s3":0,"stored":77},"#
         + #""saved_seconds":192.100,"waited_seconds":0.005,"peers":[],"#
-        + #""tools":{"ccache":{"lookups":8,"hits":5},"go":{"lookups":1,"hits":0}},"rejected":0,"#
+        + #""tools":{"ccache":{"lookups":8,"hits":5},"go":{"lookups":1,"hits":0}},"rejected":0,"unstored":2,"#
         + #""prefetched":{"entries":31,"bytes":1099511627776,"used":30}}"#)
   }
 }

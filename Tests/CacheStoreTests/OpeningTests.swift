@@ -90,4 +90,14 @@ struct OpeningTests {
       #expect(store.summary.entries == 1)
     }
   }
+
+  @Test(
+    "takes a fifth of what it could have, but not so little that no build fits, and not more than 10 GB",
+    arguments: [
+      (1_000_000, 500_000), (400_000_000, 200_000_000), (1_000_000_000, 256_000_000), (5_000_000_000, 1_000_000_000),
+      (1_000_000_000_000, 10_000_000_000),
+    ] as [(UInt64, UInt64)])
+  func defaultSize(available: UInt64, size: UInt64) {
+    #expect(CacheStore.defaultMaxSize(available: available) == size)
+  }
 }

@@ -13,6 +13,35 @@ struct CCacheTests {
     return try Sandbox(ccache: ccache)
   }
 
+  @Test func `a disk that is full costs a line, and nothing else`() throws {
+    let sandbox = try Sandbox()
+    try CProject(files: 3).write(to: sandbox, directory: "p")
+    let outcome = try sandbox.run(
+      """
+      mkdir -p $HOME/.cache/fabrik
+      unshare --user --map-root-user --mount bash -c '
+        mount -t tmpfs -o size=4m none $HOME/.cache/fabrik || exit
+        fabrik exec --linger 60s -- true
+        head -c 10m /dev/zero > $HOME/.cache/fabrik/filler 2> /dev/null
+        cd p && fabrik exec -- make -s && ./program; fabrik daemon stop > /dev/null'
+      """)
+    #expect(outcome.output == "3 files\n")
+    #expect(
+      outcome.errors
+        == "fabrik: 6 results could not be stored in the cache: No space left on device\nfabrik: 0 hits · 6 misses\n")
+  }
+
+  @Test func `what ran before in the same process is not taken for a build that bypassed the cache`() throws {
+    let sandbox = try Sandbox()
+    try sandbox.write("all:\n\t@echo up to date\n", to: "Makefile")
+    // A shell executes its last command in its own place, and the kernel keeps the time of its children.
+    let outcome = try sandbox.run(
+      "timeout 30 python3 -c 'import resource as r\nwhile r.getrusage(r.RUSAGE_SELF).ru_utime < 5.5: pass'; fabrik exec -- make"
+    )
+    #expect(outcome.output == "up to date\n")
+    #expect(outcome.errors == "")
+  }
+
   @Test func `tools are found where the end of children is ignored`() throws {
     let sandbox = try Sandbox()
     try CProject(files: 2).write(to: sandbox, directory: "p")

@@ -87,6 +87,8 @@ struct ExecStatusTests {
   }
 
   @Test(arguments: [
+    ("exce -- make", "fabrik: 'exce' is not a command of fabrik; did you mean 'exec'?\n"),
+    ("daemno status", "fabrik: 'daemno' is not a command of fabrik; did you mean 'daemon'?\n"),
     ("make -j2", "fabrik: 'make' is not a command of fabrik; to run it with the cache: fabrik exec -- make -j2\n"),
     ("cache stats --jsn", "Error: Unknown option '--jsn'"), ("completions", "Error: Missing"),
     (

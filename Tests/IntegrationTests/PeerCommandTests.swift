@@ -26,6 +26,17 @@ struct PeerCommandTests {
     return sandbox
   }
 
+  @Test func `a file with the secret that others can read is remarked on`() throws {
+    let sandbox = try Sandbox()
+    try sandbox.write("[p2p]\nenabled = true\nsecret = \"k9Zq7Tr2mVx4Lp8Wd3HsYb6N\"\n", to: ".fabrik.toml")
+    let remark = "\(sandbox.path)/work/.fabrik.toml: others can read the secret in it; run: chmod 600 "
+    let open = try sandbox.run("chmod 644 .fabrik.toml; fabrik config check")
+    #expect(open.errors.contains(remark))
+    #expect(open.exitStatus == 0)
+    #expect(try sandbox.run("fabrik doctor").output.contains(remark))
+    #expect(try sandbox.run("chmod 600 .fabrik.toml; fabrik config check").errors == "")
+  }
+
   @Test func `peers are listed without a server, in columns and without what a terminal could obey`() throws {
     let sandbox = try Self.sandboxWithPeers()
     let outcome = try sandbox.run("fabrik p2p list")

@@ -141,11 +141,21 @@ struct SwiftShim {
     return UInt64(status.f_bavail) >= Self.room / UInt64(max(1, status.f_frsize))
   }
 
-  /// Runs the compiler with its cache, and, if it then misses what it has put there, without.
+  /// Where the driver leaves what reproduces the crash of a compiler that was run with its cache.
+  private static let crashVariable = "SWIFT_CRASH_DIAGNOSTICS_DIR"
+
+  /// Runs the compiler with its cache, and, if it then misses what it has put there, or crashes, without. Some errors crash
+  /// a compiler that keeps diagnostics for its cache (6.3.1), where without it they are told.
   private func runCached(_ options: [String]) {
-    let mark = environment.absolutePath(SwiftCompiler.spillVariable)?.removingLastComponent().appending(
-      "missed.\(getpid())")
+    let place = environment.absolutePath(SwiftCompiler.spillVariable)?.removingLastComponent()
+    let mark = place?.appending("missed.\(getpid())")
     var environment = environment
+    let crashes = environment.nonEmpty(Self.crashVariable) == nil ? place?.appending("crashes.\(getpid())") : nil
+    if let crashes {
+      environment[Self.crashVariable] = crashes.string
+      try? FileSystem.makeDirectories(crashes, permissions: 0o700)
+    }
+    defer { if let crashes { try? FileSystem.removeTree(crashes) } }
     environment[SwiftCompiler.missedVariable] = mark?.string
     // That of an earlier call, whose number was the same: a compilation may go well and miss something.
     if let mark { try? FileSystem.remove(mark) }
@@ -159,8 +169,17 @@ struct SwiftShim {
         environment: environment, processes: LinuxProcessTable())
     else { return }
     let ending = command.wait()
-    guard ending != .exited(0), let mark, (try? FileSystem.remove(mark)) != nil else { ending.reproduce() }
+    let isCrashed = crashes.map { (try? FileSystem.entries(of: $0))?.isEmpty == false } ?? false
+    let hasMissed = mark.map { (try? FileSystem.remove($0)) != nil } ?? false
+    guard ending != .exited(0), isCrashed || hasMissed else {
+      if let crashes { try? FileSystem.removeTree(crashes) }
+      ending.reproduce()
+    }
     command.restoreSignals()
+    guard hasMissed else {
+      StandardStream.error.write(line: "fabrik: the compiler has crashed with its cache; compiling without it")
+      return
+    }
     // What is not whole stays so.
     if let directory = environment.absolutePath(SwiftCompiler.directoryVariable) {
       // As the server names what it removes.

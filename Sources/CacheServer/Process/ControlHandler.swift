@@ -144,6 +144,7 @@ final class ControlHandler: ChannelInboundHandler {
       statistics.rejected = upstreams.rejected - rejectedBefore
       if !isQuiet { statistics.notices = upstreams.takeNotices() }
     }
+    if let notice = lease?.account.storeNotice { statistics.notices.append(notice) }
     return statistics
   }
 
