@@ -452,6 +452,21 @@ class TroubleTests(SwiftScenario):
             self.swift(fabrik, package, "build")
             self.assertEqual(self.output(package), f"43 {text}\n")
 
+    def test_a_compiler_that_crashes_with_its_cache_runs_again_without(self):
+        fabrik = self.machine_with_swift()
+        tree = write(f"{fabrik.top}/tree", {"one.swift": "let one = 1\n", "two.swift": "let two = 2\n"})
+        # The first crashes the driver, which scans the sources only when the cache is on; the second its compilers.
+        for crash in ("-debug-crash-immediately", "-debug-crash-after-parse"):
+            with self.subTest(crash=crash):
+                script = f"swiftc -module-name m -c one.swift two.swift -Xfrontend {crash}"
+                outcome = fabrik.attempt("exec", "--", "sh", "-c", script, directory=tree, patience=PATIENCE)
+                self.assertIn("the compiler has crashed with its cache; compiling without it", outcome.errors)
+                # It crashes again without its cache, as it would without Fabrik.
+                failure = "compile command failed due to signal"
+                self.assertIn(failure, outcome.errors.split("compiling without it")[1])
+                self.assertEqual(outcome.status, 1)
+                self.assertTrue((self.cache(fabrik) / "compilers").is_dir())
+
     def test_the_disk_is_full(self):
         fabrik = self.machine_with_swift()
         package = write(f"{fabrik.top}/package", PACKAGE)

@@ -141,6 +141,12 @@ struct SwiftShim {
     return UInt64(status.f_bavail) >= Self.room / UInt64(max(1, status.f_frsize))
   }
 
+  /// Whether the driver itself has crashed: it looks for the modules that sources import when the cache is on.
+  private static func isCrash(_ ending: CommandProcess.Ending) -> Bool {
+    guard case .killed(let signal) = ending else { return false }
+    return [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV].contains(signal)
+  }
+
   /// Where the driver leaves what reproduces the crash of a compiler that was run with its cache.
   private static let crashVariable = "SWIFT_CRASH_DIAGNOSTICS_DIR"
 
@@ -169,14 +175,15 @@ struct SwiftShim {
         environment: environment, processes: LinuxProcessTable())
     else { return }
     let ending = command.wait()
-    let isCrashed = crashes.map { (try? FileSystem.entries(of: $0))?.isEmpty == false } ?? false
+    let isCrashed = crashes.map { (try? FileSystem.entries(of: $0))?.isEmpty == false } ?? false || Self.isCrash(ending)
     let hasMissed = mark.map { (try? FileSystem.remove($0)) != nil } ?? false
     guard ending != .exited(0), isCrashed || hasMissed else {
       if let crashes { try? FileSystem.removeTree(crashes) }
       ending.reproduce()
     }
     command.restoreSignals()
-    guard hasMissed else {
+    // What reproduces a crash is looked for in the cache, too, where not all of it is.
+    guard !isCrashed else {
       StandardStream.error.write(line: "fabrik: the compiler has crashed with its cache; compiling without it")
       return
     }
