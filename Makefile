@@ -22,9 +22,9 @@ help:
 PREFIX ?= /usr/local
 DESTDIR ?=
 SWIFT ?= swift
-# A fabrik that is installed already, to build with: make FABRIK=fabrik build.
-FABRIK ?=
-SWIFT_BUILD = $(if $(FABRIK),$(FABRIK) exec -- )$(SWIFT) build
+# A fabrik that is installed already, to build with: make WITH=fabrik build.
+WITH ?=
+SWIFT_BUILD = $(if $(WITH),$(WITH) exec -- )$(SWIFT) build
 SHELL := /bin/bash -o pipefail
 
 RELEASE := .build/release

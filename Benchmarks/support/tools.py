@@ -32,11 +32,11 @@ def require(name):
 
 
 def fabrik():
-    """The program under test: $FABRIK, else the release build of this repository."""
-    path = Path(os.environ.get("FABRIK", REPOSITORY / ".build" / "release" / "fabrik")).absolute()
+    """The program under test: $FABRIK_BENCH_PROGRAM, else the release build of this repository."""
+    path = Path(os.environ.get("FABRIK_BENCH_PROGRAM", REPOSITORY / ".build" / "release" / "fabrik")).absolute()
     for program in (path, path.with_name("fabrik-server")):
         if not os.access(program, os.X_OK):
-            raise Unavailable(f"{program} is missing; run 'make build', or set FABRIK to the fabrik program")
+            raise Unavailable(f"{program} is missing; run 'make build', or set FABRIK_BENCH_PROGRAM to the fabrik program")
     return str(path)
 
 

@@ -35,6 +35,8 @@ package struct ExecSession {
         switch Bool(setting: value) {
         case false?: runSwitchedOff(options, environment: environment)
         case true?: break
+        // A shim of a compiler's: nothing may be added to what that says.
+        case nil where options.verbosity == .quiet: break
         case nil:
           StandardStream.error.write(line: "fabrik: \(offVariable)=\(value) means nothing; 'off' does without Fabrik")
         }

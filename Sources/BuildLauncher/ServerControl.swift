@@ -57,11 +57,16 @@ package struct ServerControl {
 
   /// How the configuration's server is.
   package func presence() -> Presence {
-    guard let answer = Self.ask(instance, .init(ControlMessage.status), { $0.receive(within: Self.patience) }) else {
-      return .absent
+    // One that is starting may take longer on a busy machine.
+    let patience = FileSystem.exists(instance.starting) ? ServerStarter.startPatience : Self.patience
+    let presence = Self.ask(instance, .init(ControlMessage.status)) { connection -> Presence in
+      if let answer = connection.receive(within: patience), answer.verb == ControlMessage.status {
+        return .running(ServerStatus(fields: answer.fields))
+      }
+      // It may just have ended.
+      return connection.isClosed() ? .absent : .silent(process: process)
     }
-    guard let answer, answer.verb == ControlMessage.status else { return .silent(process: process) }
-    return .running(ServerStatus(fields: answer.fields))
+    return presence ?? .absent
   }
 
   /// How the configuration's server is; nil when there is none, or it does not answer.

@@ -31,7 +31,7 @@ struct ServerStarter {
   }
 
   /// A new server is up after a few milliseconds, unless the machine is very busy.
-  private static let startPatience = Duration.seconds(20)
+  static let startPatience = Duration.seconds(20)
   /// A running server answers in well under a millisecond; one that needs this long hangs and is better left alone.
   private static let answerPatience = Duration.seconds(1)
   /// Another launcher holds the lock for a millisecond or two.
@@ -44,8 +44,9 @@ struct ServerStarter {
   ///
   /// - Parameter isRenewal: whether tools of a running build have the last server's address.
   func lease(terms: LeaseTerms, isRenewal: Bool = false) throws(ServerFailure) -> LeaseConnection {
-    try withLock { () throws -> LeaseConnection in
-      if let lease = try join(terms: terms) { return lease }
+    try withLock(isRenewal: isRenewal) { () throws -> LeaseConnection in
+      // A build that is running waits for no more than a moment.
+      if let lease = try join(terms: terms, within: isRenewal ? Self.answerPatience : patience) { return lease }
       let (descriptor, endpoint) = try launch(isRenewal: isRenewal)
       return LeaseConnection(descriptor: descriptor, endpoint: endpoint, terms: terms)
     }
@@ -68,10 +69,12 @@ struct ServerStarter {
   }
 
   /// Runs `body` with nobody else joining or starting this server, and the server not ending.
-  private func withLock<Result: ~Copyable>(_ body: () throws -> Result) throws(ServerFailure) -> Result {
+  private func withLock<Result: ~Copyable>(
+    isRenewal: Bool = false, _ body: () throws -> Result
+  ) throws(ServerFailure) -> Result {
     do {
       try FileSystem.makeDirectories(instance.directory, permissions: 0o700)
-      guard let lock = try takeLock() else {
+      guard let lock = try isRenewal ? FileLock(instance.lock, within: Self.lockPatience) : takeLock() else {
         throw ServerFailure(description: "another fabrik has been holding \(instance.lock) for too long")
       }
       defer { lock.release() }
@@ -86,17 +89,19 @@ struct ServerStarter {
   /// nil when somebody else has held it for too long.
   private func takeLock() throws -> FileLock? {
     let start = ContinuousClock.now
-    var wasStarting: Bool
+    // Who joins a server that is starting holds the lock until it answers. The server may have begun to, or have ended it,
+    // while the lock was waited for.
+    var isStarting = false
     repeat {
-      // Who joins a server that is starting holds the lock until it answers.
-      wasStarting = FileSystem.exists(instance.starting)
+      let wasStarting = FileSystem.exists(instance.starting)
       if let lock = try FileLock(instance.lock, within: Self.lockPatience) { return lock }
-    } while wasStarting && ContinuousClock.now < start + Self.startPatience
+      isStarting = wasStarting || FileSystem.exists(instance.starting)
+    } while isStarting && ContinuousClock.now < start + Self.startPatience
     return nil
   }
 
   /// nil when no server is there.
-  private func join(terms: LeaseTerms) throws -> LeaseConnection? {
+  private func join(terms: LeaseTerms, within patience: Duration) throws -> LeaseConnection? {
     guard let descriptor = try? Sockets.connect(unix: instance.path(of: .control)) else { return nil }
     guard let endpoint = SmallFile.read(instance.httpEndpoint).flatMap(HTTPEndpoint.init(text:)) else {
       try? descriptor.close()

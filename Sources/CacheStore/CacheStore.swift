@@ -62,7 +62,8 @@ package final class CacheStore: Sendable {
     guard directory.withPlatformString({ statvfs($0, &status) }) == 0 else { return ceiling }
     // File systems in user space report any number.
     let (free, isHuge) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
-    return isHuge ? ceiling : defaultMaxSize(available: free + used)
+    let (available, isMore) = free.addingReportingOverflow(used)
+    return isHuge || isMore ? ceiling : defaultMaxSize(available: available)
   }
 
   /// A fifth of what the cache could have, and not more than 10 GB; where that is little, half of it, and not more than

@@ -19,6 +19,8 @@ final class DiscoveryLoop {
   private var browser: Browser
   private var nextScan = Instant.now
   private var intake = IntakeLimit()
+  /// Processor time that has been counted.
+  private var charged = Duration.zero
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: DNSMessage.longest, alignment: 8)
 
   /// How often to look at the interfaces and for a port that was taken, besides when the system tells of a change.
@@ -44,6 +46,7 @@ final class DiscoveryLoop {
   func run(wakeup: Wakeup, takeCommands: () -> [Command]?) {
     scan(.now)
     ask(.now)
+    charged = Self.processorTime
     while let commands = takeCommands() {
       for command in commands { perform(command, .now) }
       let now = Instant.now
@@ -102,6 +105,7 @@ final class DiscoveryLoop {
   // MARK: - Packets
 
   private func wait(_ wakeup: Wakeup) {
+    charge()
     let pauseEnd = intake.pauseEnd(now: .now)
     // One-shot answers first: they may be older than a goodbye that has come since.
     let sockets = pauseEnd == nil ? links.values.compactMap(\.asking) + links.values.compactMap(\.joined) : []
@@ -115,7 +119,7 @@ final class DiscoveryLoop {
       nextScan = min(nextScan, .now + Self.scanDelay)
     }
     for (socket, request) in zip(sockets, requests.suffix(sockets.count)) where request.revents != 0 {
-      read(socket)
+      read(socket, share: IntakeLimit.budget / sockets.count)
     }
   }
 
@@ -126,16 +130,14 @@ final class DiscoveryLoop {
     return CInt(min(left / .milliseconds(1), 60_000).rounded(.up))
   }
 
-  private func read(_ socket: MulticastSocket) {
+  /// - Parameter share: of processor time, so that no interface keeps the others from being heard: each is read once at
+  ///   least.
+  private func read(_ socket: MulticastSocket, share: Duration) {
     guard let sockets = links[socket.link] else { return }
-    var begin = Self.processorTime
-    for _ in 0..<Self.burst {
-      guard intake.pauseEnd(now: .now) == nil else { return }
-      defer {
-        let end = Self.processorTime
-        intake.spend(end - begin, now: .now)
-        begin = end
-      }
+    let end = charged + share
+    for number in 0..<Self.burst {
+      guard number == 0 || (intake.pauseEnd(now: .now) == nil && charged < end) else { return }
+      defer { charge() }
       do {
         guard let packet = try socket.receive(into: buffer) else { return }
         guard let message = DNSMessage(packet: packet.bytes) else { continue }
@@ -146,6 +148,14 @@ final class DiscoveryLoop {
         return
       }
     }
+  }
+
+  /// Counts what this thread has taken since the last time as the cost of packets: what follows from one may take longer
+  /// than to read it.
+  private func charge() {
+    let now = Self.processorTime
+    intake.spend(now - charged, now: .now)
+    charged = now
   }
 
   /// What this thread has taken so far. (Not the time that has passed: on a busy machine nothing would be found.)

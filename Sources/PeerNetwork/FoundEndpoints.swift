@@ -36,6 +36,7 @@ final class FoundEndpoints: Sendable {
 
   /// Reports what no service has any more: one server may be announced under two names.
   private func lose(_ lost: [PeerEndpoint]) {
+    guard !lost.isEmpty else { return }
     let left = Set(endpoints.withLock { $0.values.flatMap { $0 } })
     for endpoint in lost where !left.contains(endpoint) { onChange(.lost(endpoint)) }
   }

@@ -16,11 +16,15 @@ package struct FileLock {
       path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
     let deadline = patience.map { ContinuousClock.now + $0 }
     while flock(file.rawValue, deadline == nil ? LOCK_EX : LOCK_EX | LOCK_NB) != 0 {
-      if let deadline, ContinuousClock.now >= deadline {
+      let error = Errno(rawValue: errno)
+      if error == .interrupted { continue }
+      guard error == .wouldBlock, let deadline, ContinuousClock.now < deadline else {
         try? file.close()
-        return nil
+        if error == .wouldBlock { return nil }
+        // Some file systems have no locks.
+        throw error
       }
-      if deadline != nil { usleep(Self.interval) }
+      usleep(Self.interval)
     }
     self.file = file
   }

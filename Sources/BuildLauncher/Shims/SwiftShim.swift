@@ -147,6 +147,17 @@ struct SwiftShim {
     return [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV].contains(signal)
   }
 
+  /// Nanoseconds since 1970.
+  private static func time(_ status: stat) -> Int64 {
+    Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+  }
+
+  /// When the driver has noticed a compiler's crash (the last, of several); nil: none.
+  private static func timeOfCrash(_ directory: FilePath) -> Int64? {
+    guard (try? FileSystem.entries(of: directory))?.isEmpty == false else { return nil }
+    return (try? FileSystem.status(directory)).map(time)
+  }
+
   /// Where the driver leaves what reproduces the crash of a compiler that was run with its cache.
   private static let crashVariable = "SWIFT_CRASH_DIAGNOSTICS_DIR"
 
@@ -175,15 +186,16 @@ struct SwiftShim {
         environment: environment, processes: LinuxProcessTable())
     else { return }
     let ending = command.wait()
-    let isCrashed = crashes.map { (try? FileSystem.entries(of: $0))?.isEmpty == false } ?? false || Self.isCrash(ending)
-    let hasMissed = mark.map { (try? FileSystem.remove($0)) != nil } ?? false
-    guard ending != .exited(0), isCrashed || hasMissed else {
+    let firstCrash = crashes.flatMap(Self.timeOfCrash)
+    let firstMiss = mark.flatMap { try? FileSystem.status($0) }.map(Self.time)
+    if let mark { try? FileSystem.remove(mark) }
+    guard ending != .exited(0), firstCrash != nil || firstMiss != nil || Self.isCrash(ending) else {
       if let crashes { try? FileSystem.removeTree(crashes) }
       ending.reproduce()
     }
     command.restoreSignals()
-    // What reproduces a crash is looked for in the cache, too, where not all of it is.
-    guard !isCrashed else {
+    // What reproduces a crash is looked for in the cache, too, where not all of it is: such a miss comes later.
+    guard let firstMiss, firstCrash.map({ firstMiss <= $0 }) ?? true else {
       StandardStream.error.write(line: "fabrik: the compiler has crashed with its cache; compiling without it")
       return
     }

@@ -77,14 +77,19 @@ struct DialList {
 
   var count: Int { candidates.count }
 
-  /// Forgets an address that has failed if there is no room for another, and says which; an attempt to connect to it is to
-  /// be given up.
-  mutating func makeRoom(for endpoint: PeerEndpoint) -> PeerEndpoint? {
+  /// Forgets an address if there is no room for another, and says which; an attempt to connect to it is to be given up. One
+  /// that is known takes the place of any that nothing but announcements speaks for; an announcement that of such as have
+  /// failed.
+  mutating func makeRoom(for endpoint: PeerEndpoint, source: Source) -> PeerEndpoint? {
     guard candidates[endpoint] == nil, candidates.count >= Self.limit else { return nil }
-    let victim = candidates.first {
-      $0.value.source != .configured && !$0.value.isConnected && $0.value.failures > 0
+    let isKnown = source != .announced
+    let hearsay = candidates.first {
+      $0.value.isHearsay && !$0.value.isConnected && (isKnown || $0.value.failures > 0)
     }
-    return victim.map { victim in
+    let away = candidates.first {
+      isKnown && $0.value.source != .configured && !$0.value.isConnected && $0.value.failures > 0
+    }
+    return (hearsay ?? away).map { victim in
       candidates[victim.key] = nil
       return victim.key
     }

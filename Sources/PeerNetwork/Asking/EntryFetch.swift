@@ -131,12 +131,14 @@ final class EntryFetch: AnswerConsumer {
 
   /// The peer answers, but does not give.
   private func decline(_ head: MessageHead) {
+    // One of the clocks has been set: with the time that came with this answer, the request is taken.
+    if head.status == PeerStatus.unauthenticated.rawValue, !lookup.askAgain(link) {
+      return link.breaker.recordFailure(now: .now())
+    }
     link.breaker.recordSuccess()
     switch head.status {
     case PeerStatus.refused.rawValue: link.wasRefused()
     case PeerStatus.missing.rawValue: lookup.forget(link)
-    // One of the clocks has been set: with the time that came with this answer, the request is taken.
-    case PeerStatus.unauthenticated.rawValue: lookup.askAgain(link)
     default: break
     }
   }

@@ -57,7 +57,7 @@ final class PeerDirectory {
   /// Dials an address, unless that is being done already.
   func add(_ endpoint: PeerEndpoint, source: DialList.Source) {
     guard !isEnding else { return }
-    if let victim = list.makeRoom(for: endpoint) { drop(victim) }
+    if let victim = list.makeRoom(for: endpoint, source: source) { drop(victim) }
     if let step = list.add(endpoint, source: source) { take(step, endpoint) }
   }
 
@@ -115,6 +115,7 @@ final class PeerDirectory {
 
   /// Makes connections to fetch on, and tries once more those that did not answer.
   func warmUp() {
+    guard !isEnding else { return }
     for link in links.values { link.warmUp() }
     for endpoint in list.idle { take(list.due(endpoint), endpoint) }
   }

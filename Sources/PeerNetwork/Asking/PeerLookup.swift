@@ -82,8 +82,14 @@ final class PeerLookup {
     return true
   }
 
-  /// The next to be asked is one that was asked already, but could not answer.
-  func askAgain(_ link: PeerLink) { candidates.insert(link, at: 0) }
+  /// The next to be asked is one that was asked already, but could not answer. False: it has been asked twice, and others
+  /// must have their turn.
+  @discardableResult
+  func askAgain(_ link: PeerLink) -> Bool {
+    guard attempts.count(where: { $0.link === link }) < 2 else { return false }
+    candidates.insert(link, at: 0)
+    return true
+  }
 
   /// A peer that has it, but was not the first to say so: it may be asked once more if that one breaks off.
   func keepInReserve(_ link: PeerLink) { candidates.append(link) }

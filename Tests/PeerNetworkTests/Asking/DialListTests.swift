@@ -15,7 +15,9 @@ struct DialListTests {
     var count: Int { list.count }
     func add(_ endpoint: PeerEndpoint, source: DialList.Source) -> DialList.Step? { list.add(endpoint, source: source) }
     func due(_ endpoint: PeerEndpoint) -> DialList.Step { list.due(endpoint) }
-    func makeRoom(for endpoint: PeerEndpoint) -> PeerEndpoint? { list.makeRoom(for: endpoint) }
+    func makeRoom(for endpoint: PeerEndpoint, source: DialList.Source = .met) -> PeerEndpoint? {
+      list.makeRoom(for: endpoint, source: source)
+    }
     func withdraw(_ endpoint: PeerEndpoint) -> Bool { list.withdraw(endpoint) }
     func ended(_ endpoint: PeerEndpoint) -> [(PeerEndpoint, TimeAmount)] { list.ended(endpoint) }
 
@@ -162,6 +164,21 @@ struct DialListTests {
     #expect(list.makeRoom(for: endpoint(7)) == nil, "it is there")
     #expect(list.makeRoom(for: other) == endpoint(7))
     #expect(list.add(other, source: .met) != nil && list.count == DialList.limit)
+  }
+
+  @Test("that are known have the places of those that are only announced, and not the other way round")
+  func hearsayMakesRoom() {
+    let list = List()
+    _ = list.add(endpoint(0), source: .met)
+    for number in 1..<DialList.limit { _ = list.add(endpoint(number), source: .announced) }
+    let (known, announced) = (endpoint(DialList.limit), endpoint(DialList.limit + 1))
+    // Somebody who was met is away for a moment.
+    _ = list.ended(endpoint(0))
+    #expect(list.makeRoom(for: announced, source: .announced) == nil)
+    // An announced address need not have failed, nor been tried.
+    let victim = list.makeRoom(for: known, source: .met)
+    #expect(victim != nil && victim != endpoint(0))
+    #expect(list.add(known, source: .met) != nil)
   }
 
   @Test("of servers of this machine that have gone are dialled no more")

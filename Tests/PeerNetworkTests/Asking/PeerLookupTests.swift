@@ -269,6 +269,27 @@ extension RealNetwork {
       }
     }
 
+    @Test("does not keep asking who always says that a clock is wrong: others have their turn")
+    func alwaysUnauthenticated() async throws {
+      try await withPeers(2) { asker, peers in
+        for peer in peers { peer.hold(key, [1]) }
+        #expect(try await asker.await(2, holding: key))
+        let first = Claim()
+        let liar = Mutex<Int?>(nil)
+        for (number, peer) in peers.enumerated() {
+          peer.meddler.follow { answer in
+            guard answer.isEntry else { return .send(answer) }
+            if first.take() { liar.withLock { $0 = number } }
+            guard liar.withLock({ $0 }) == number else { return .send(answer) }
+            return .send(ByteBuffer(string: "HTTP/1.1 401 No\r\ncontent-length: 0\r\n\r\n"))
+          }
+        }
+        let peer = try await asker.fetch(key)
+        let number = try #require(liar.withLock { $0 })
+        #expect(peer == "peer \(2 - number)" && peers[number].meddler.questions == 2)
+      }
+    }
+
     @Test("fails when the peer's answer is of no known kind, and may ask it again", arguments: [400, 401, 500])
     func otherStatus(status: Int) async throws {
       try await withPeers(1) { asker, peers in
