@@ -9,10 +9,12 @@ package enum AccountList {
   ///
   /// - Parameter text: the list.
   package static func home(of user: UInt32, in text: String) -> FilePath? {
-    for line in text.split(separator: "\n") {
-      let fields = line.split(separator: ":", omittingEmptySubsequences: false)
-      guard fields.count >= 6, fields[2] == "\(user)" else { continue }
-      return fields[5].hasPrefix("/") ? FilePath(String(fields[5])) : nil
+    let number = Array("\(user)".utf8)
+    // Bytes: to split characters takes a tenth of a build's start.
+    for line in Array(text.utf8).split(separator: UInt8(ascii: "\n")) {
+      let fields = line.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+      guard fields.count >= 6, fields[2].elementsEqual(number) else { continue }
+      return fields[5].first == UInt8(ascii: "/") ? FilePath(bytes: fields[5]) : nil
     }
     return nil
   }

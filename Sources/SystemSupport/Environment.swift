@@ -33,8 +33,19 @@ package struct Environment: Sendable, Equatable {
 
   /// The value's bytes; of a name that occurs twice, the first, as `getenv` does.
   package func bytes(_ name: String) -> ArraySlice<UInt8>? {
-    let prefix = Array(name.utf8) + [UInt8(ascii: "=")]
-    return entries.first { $0.starts(with: prefix) }?.dropFirst(prefix.count)
+    firstIndex(of: name).map { entries[$0].dropFirst(name.utf8.count + 1) }
+  }
+
+  /// Asked hundreds of times by each build.
+  private func firstIndex(of name: String) -> Int? {
+    var name = name
+    return name.withUTF8 { name in entries.firstIndex { Self.is($0, named: name) } }
+  }
+
+  private static func `is`(_ entry: [UInt8], named name: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard entry.count > name.count, entry[name.count] == UInt8(ascii: "=") else { return false }
+    guard let start = name.baseAddress, name.count > 0 else { return true }
+    return entry.withUnsafeBytes { memcmp($0.baseAddress!, start, name.count) == 0 }
   }
 
   /// A value that is set and not empty.
@@ -55,10 +66,14 @@ package struct Environment: Sendable, Equatable {
 
   /// Replaces every occurrence of the name, at the place of the first; nil removes it.
   package mutating func setBytes(_ name: String, _ value: [UInt8]?) {
-    let prefix = Array(name.utf8) + [UInt8(ascii: "=")]
-    let place = entries.firstIndex { $0.starts(with: prefix) }
-    entries.removeAll { $0.starts(with: prefix) }
-    if let value { entries.insert(prefix + value, at: min(place ?? entries.count, entries.count)) }
+    let place = firstIndex(of: name)
+    if place != nil {
+      var name = name
+      name.withUTF8 { name in entries.removeAll { Self.is($0, named: name) } }
+    }
+    guard let value else { return }
+    entries.insert(
+      Array(name.utf8) + [UInt8(ascii: "=")] + value, at: min(place ?? entries.count, entries.count))
   }
 
   /// Calls `body` with a NULL-terminated block of the entries, valid during the call.
