@@ -25,7 +25,7 @@ package final class Upstream: CacheLayer {
 
   init(
     _ settings: UpstreamSettings, number: Int, store: any ObjectStore, local: CacheStore, supply: EquipmentSupply,
-    surroundings: SharedSurroundings
+    surroundings: SharedSurroundings, clock: @escaping UpstreamClock = { .now() }
   ) {
     self.settings = settings
     self.store = store
@@ -34,7 +34,7 @@ package final class Upstream: CacheLayer {
     self.surroundings = surroundings
     name = settings.layer
     identifier = LayerIdentifier(settings.layer, number: number)
-    health = UpstreamHealth(name: "upstream \(settings.url)")
+    health = UpstreamHealth(name: "upstream \(settings.url)", clock: clock)
   }
 
   /// For the local store's records.

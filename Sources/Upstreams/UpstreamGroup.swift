@@ -8,6 +8,8 @@ import Synchronization
 package import SystemPackage
 import SystemSupport
 
+package typealias UpstreamClock = @Sendable () -> NIODeadline
+
 /// All stores behind the peers of one server.
 package final class UpstreamGroup: Sendable {
   /// What a group is made of.
@@ -23,10 +25,13 @@ package final class UpstreamGroup: Sendable {
     package let transfers: ActivityCount
     package let loop: any EventLoop
     package let surroundings: UpstreamSurroundings
+    /// By which stores that do not work are left alone for a while.
+    package let clock: UpstreamClock
 
     package init(
       settings: [UpstreamSettings], secret: Secret?, store: CacheStore, dataDirectory: FilePath,
-      transfers: ActivityCount, loop: any EventLoop, surroundings: UpstreamSurroundings
+      transfers: ActivityCount, loop: any EventLoop, surroundings: UpstreamSurroundings,
+      clock: @escaping UpstreamClock = { .now() }
     ) {
       self.settings = settings
       self.secret = secret
@@ -35,6 +40,7 @@ package final class UpstreamGroup: Sendable {
       self.transfers = transfers
       self.loop = loop
       self.surroundings = surroundings
+      self.clock = clock
     }
   }
 
@@ -59,7 +65,7 @@ package final class UpstreamGroup: Sendable {
       let upstream = Upstream(
         settings, number: number, store: Self.store(for: settings, surroundings), local: parameters.store,
         supply: supply,
-        surroundings: surroundings)
+        surroundings: surroundings, clock: parameters.clock)
       guard !settings.isReadOnly else { return Member(upstream: upstream, uploads: nil) }
       let name = ShortHash.name(
         of: Array("\(settings.url)\0\(settings.endpoint ?? "")\0".utf8) + parameters.store.scope.tag)

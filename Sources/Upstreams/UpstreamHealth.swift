@@ -58,14 +58,17 @@ final class UpstreamHealth: Sendable {
   private let name: String
   private let state = Mutex(State())
 
+  private let clock: UpstreamClock
+
   /// - Parameter name: of the store, as the user wrote it.
-  init(name: String) {
+  init(name: String, clock: @escaping UpstreamClock = { .now() }) {
+    self.clock = clock
     self.name = DisplayText.clean(name, limit: Self.longestName)
   }
 
   /// Whether a question may be asked now. If so, its end must be recorded.
   func admits(_ direction: Direction) -> Bool {
-    state.withLock { $0[direction].breaker.admits(now: .now()) }
+    state.withLock { $0[direction].breaker.admits(now: clock()) }
   }
 
   /// Whether it will not work until somebody changes something.
@@ -73,14 +76,14 @@ final class UpstreamHealth: Sendable {
 
   /// Whether a question would be admitted.
   func isUsable(_ direction: Direction) -> Bool {
-    state.withLock { $0[direction].breaker.isClosed(now: .now()) }
+    state.withLock { $0[direction].breaker.isClosed(now: clock()) }
   }
 
   /// Why no question is asked now; nil when one may be.
   func suspension(_ direction: Direction) -> LayerOutcome? {
     state.withLock { state in
       let side = state[direction]
-      guard !side.breaker.isClosed(now: .now()) else { return nil }
+      guard !side.breaker.isClosed(now: clock()) else { return nil }
       return LayerOutcome(.suspended, number: side.suspendedSince ?? 0, detail: state.complaint ?? "")
     }
   }
@@ -106,10 +109,11 @@ final class UpstreamHealth: Sendable {
 
   /// A question that was given up, or whose failure says nothing about the store.
   func recordNothing(_ direction: Direction) {
-    state.withLock { $0[direction].breaker.recordNothing(now: .now()) }
+    state.withLock { $0[direction].breaker.recordNothing(now: clock()) }
   }
 
-  func record(_ problem: UpstreamProblem, _ direction: Direction, now: NIODeadline = .now()) {
+  func record(_ problem: UpstreamProblem, _ direction: Direction, now: NIODeadline? = nil) {
+    let now = now ?? clock()
     state.withLock { state in
       switch problem.kind {
       case .ofObject: state[direction].breaker.recordNothing(now: now)
@@ -131,7 +135,8 @@ final class UpstreamHealth: Sendable {
   }
 
   /// An object was not what it should be.
-  func recordRejection(_ flaw: Envelope.Flaw, now: NIODeadline = .now()) {
+  func recordRejection(_ flaw: Envelope.Flaw, now: NIODeadline? = nil) {
+    let now = now ?? clock()
     state.withLock { state in
       state.rejected += 1
       // The store answers: it is not to blame, unless it answers everything so.

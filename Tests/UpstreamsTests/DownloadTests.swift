@@ -109,7 +109,7 @@ struct DownloadTests {
     let other = try await FakeStore { _ in .status(200) }
     let place = "\(other.url)/x/plain/test/01"
     let store = try await FakeStore { _ in .status(307, [("Location", place)]) }
-    try await withBench([store, other]) { (bench) async throws in
+    try await withBench([store, other], clock: StoppedClock()) { (bench) async throws in
       #expect(try await bench.fetch(key) == nil)
       #expect(other.requests.isEmpty)
       #expect(
@@ -195,7 +195,8 @@ struct DownloadTests {
 
   @Test func `a store that fails is soon not asked any more, and after a while once`() async throws {
     let store = try await FakeStore { _ in .status(500) }
-    try await withBench([store]) { (bench) async throws in
+    let clock = StoppedClock()
+    try await withBench([store], clock: clock) { (bench) async throws in
       let layer = bench.group.layers[0]
       for number in 1...10 where layer.mayHold(CacheKey(test: number)) {
         let answer = try await bench.ask(CacheKey(test: number))
@@ -207,8 +208,10 @@ struct DownloadTests {
       #expect(abs(reason.number - Int(CacheStore.systemTime() / 1000)) < 60, "\(reason.number)")
       #expect(bench.group.takeNotices() == ["upstream \(store.url) fails (500): see its own log"])
       store.answer { _ in nil }
-      // The breaker's first pause, in real time.
-      #expect(await eventually { layer.mayHold(CacheKey(test: 11)) })
+      clock.advance(by: .milliseconds(1999))
+      #expect(!layer.mayHold(CacheKey(test: 11)))
+      clock.advance(by: .milliseconds(1))
+      #expect(layer.mayHold(CacheKey(test: 11)))
       #expect(try await bench.fetch(CacheKey(test: 11)) == nil)
       #expect(store.requests.count == 4 && layer.mayHold(CacheKey(test: 12)))
       #expect(bench.group.takeNotices() == [])
@@ -217,7 +220,7 @@ struct DownloadTests {
 
   @Test(arguments: [401, 403]) func `a store that refuses is not asked again at once`(status: Int) async throws {
     let store = try await FakeStore { _ in .status(status) }
-    try await withBench([store]) { (bench) async throws in
+    try await withBench([store], clock: StoppedClock()) { (bench) async throws in
       #expect(try await bench.fetch(key) == nil)
       #expect(!bench.group.layers[0].mayHold(CacheKey(test: 2)))
       #expect(
@@ -247,7 +250,7 @@ struct DownloadTests {
     let store = try await FakeStore { _ in
       .status(200, [("Content-Type", "text/html")], body: Array("<html>Welcome to the hotel</html>".utf8))
     }
-    try await withBench([store]) { (bench) async throws in
+    try await withBench([store], clock: StoppedClock()) { (bench) async throws in
       let layer = bench.group.layers[0]
       for number in 1...10 where layer.mayHold(CacheKey(test: number)) {
         #expect(try await bench.fetch(CacheKey(test: number)) == nil)

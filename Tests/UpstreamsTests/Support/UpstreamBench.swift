@@ -4,12 +4,23 @@ import ControlProtocol
 import LayeredCache
 import NIOCore
 import NIOPosix
+import Synchronization
 import SystemPackage
 import SystemSupport
 import TestSupport
 import Testing
 
 @testable import Upstreams
+
+/// A clock that a test moves: a store is left alone for as long as the test says, and not until the machine has had the time
+/// to look.
+final class StoppedClock: Sendable {
+  private let value = Mutex(NIODeadline.now())
+
+  var now: NIODeadline { value.withLock { $0 } }
+
+  func advance(by time: TimeAmount) { value.withLock { $0 = $0 + time } }
+}
 
 /// A machine with a local store and upstreams.
 struct UpstreamBench {
@@ -20,7 +31,8 @@ struct UpstreamBench {
   let loop: any EventLoop
 
   init(
-    _ settings: [UpstreamSettings], in directory: FilePath, secret: Secret? = nil, maxSize: UInt64 = 100_000_000
+    _ settings: [UpstreamSettings], in directory: FilePath, secret: Secret? = nil, maxSize: UInt64 = 100_000_000,
+    clock: @escaping UpstreamClock = { .now() }
   ) throws {
     self.directory = directory
     loop = FakeStore.group.next()
@@ -28,7 +40,7 @@ struct UpstreamBench {
     group = UpstreamGroup(
       .init(
         settings: settings, secret: secret, store: local, dataDirectory: directory.appending("data"),
-        transfers: transfers, loop: loop, surroundings: .init()))
+        transfers: transfers, loop: loop, surroundings: .init(), clock: clock))
   }
 
   var upstreams: [Upstream] { group.layers.compactMap { $0 as? Upstream } }
@@ -58,7 +70,8 @@ struct UpstreamBench {
 /// Calls `body` with a machine whose upstreams are these stores.
 func withBench(
   _ stores: [FakeStore], secret: Secret? = nil, maxSize: UInt64 = 100_000_000,
-  change: (inout UpstreamSettings) -> Void = { _ in }, _ body: (UpstreamBench) async throws -> Void
+  clock: StoppedClock? = nil, change: (inout UpstreamSettings) -> Void = { _ in },
+  _ body: (UpstreamBench) async throws -> Void
 ) async throws {
   try await withTemporaryDirectory { directory in
     let settings = stores.map { store in
@@ -66,7 +79,9 @@ func withBench(
       change(&settings)
       return settings
     }
-    let bench = try UpstreamBench(settings, in: directory, secret: secret, maxSize: maxSize)
+    let bench = try UpstreamBench(
+      settings, in: directory, secret: secret, maxSize: maxSize,
+      clock: { clock?.now ?? .now() })
     bench.group.prepare()
     defer { bench.group.stop() }
     try await body(bench)
