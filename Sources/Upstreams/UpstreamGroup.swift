@@ -8,6 +8,7 @@ import Synchronization
 package import SystemPackage
 import SystemSupport
 
+/// Tells the time; tests have one of their own.
 package typealias UpstreamClock = @Sendable () -> NIODeadline
 
 /// All stores behind the peers of one server.
