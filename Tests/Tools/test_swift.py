@@ -460,12 +460,14 @@ class TroubleTests(SwiftScenario):
             with self.subTest(crash=crash):
                 script = f"swiftc -module-name m -c one.swift two.swift -Xfrontend {crash}"
                 outcome = fabrik.attempt("exec", "--", "sh", "-c", script, directory=tree, patience=PATIENCE)
-                self.assertIn("the compiler has crashed with its cache; compiling without it", outcome.errors)
+                # Of two that crash at the same time, what reproduces one may miss objects before the other's crash is noticed:
+                # that is taken for a cache that is not whole.
+                self.assertRegex(
+                    outcome.errors, "fabrik: the compiler('s cache is not whole| has crashed with its cache); compiling without")
                 # It crashes again without its cache, as it would without Fabrik.
                 failure = "compile command failed due to signal"
                 self.assertIn(failure, outcome.errors.split("compiling without it")[1])
                 self.assertEqual(outcome.status, 1)
-                self.assertTrue((self.cache(fabrik) / "compilers").is_dir())
 
     def test_the_disk_is_full(self):
         fabrik = self.machine_with_swift()
