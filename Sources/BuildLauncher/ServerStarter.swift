@@ -136,7 +136,9 @@ struct ServerStarter {
   /// Starts a server. The connection is there before it, so it waits for the first message.
   private func launch(isRenewal: Bool = false) throws -> (descriptor: FileDescriptor, endpoint: HTTPEndpoint) {
     try? FileSystem.remove(instance.log)
-    try SmallFile.write("", to: instance.starting)
+    try FileDescriptor.open(
+      instance.starting, .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite
+    ).close()
     var listening: [FileDescriptor] = []
     defer { for descriptor in listening { try? descriptor.close() } }
     for socket in ServerSocket.allCases {
