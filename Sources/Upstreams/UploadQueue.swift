@@ -117,7 +117,8 @@ final class UploadQueue: Sendable {
     case .done:
       upstream.health.recordSuccess(.writing)
       upstream.misses.remove(key)
-    case .problem(let problem): upstream.health.record(problem, .writing)
+    case .problem(let problem):
+      upstream.health.record(problem, .writing, isGivenUp: attempts + 1 >= Self.mostAttempts)
     case .absent, .nothing: upstream.health.recordNothing(.writing)
     }
     let isPauseDue = state.withLock { state in

@@ -112,7 +112,8 @@ final class UpstreamHealth: Sendable {
     state.withLock { $0[direction].breaker.recordNothing(now: clock()) }
   }
 
-  func record(_ problem: UpstreamProblem, _ direction: Direction, now: NIODeadline? = nil) {
+  /// - Parameter isGivenUp: Whether this was the last of several attempts at the same.
+  func record(_ problem: UpstreamProblem, _ direction: Direction, isGivenUp: Bool = false, now: NIODeadline? = nil) {
     let now = now ?? clock()
     state.withLock { state in
       switch problem.kind {
@@ -123,6 +124,9 @@ final class UpstreamHealth: Sendable {
         state[direction].isHopeless = true
       }
       state[direction].noteSuspension(now: now)
+      // One failure among successes is chance, as every large store has it: nothing that a user should hear of.
+      let isChance = problem.kind == .passing && !isGivenUp && state[direction].breaker.isClosed(now: now)
+      guard !isChance else { return }
       // The same trouble has several faces: said is the first, until it is over.
       guard state[direction].complaint == nil else { return }
       // Trouble with both reading and writing is one trouble.

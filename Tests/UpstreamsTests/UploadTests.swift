@@ -107,7 +107,19 @@ struct UploadTests {
       bench.group.stored(StoreEvent(key: entry.key))
       try await bench.settle()
       #expect(try store.requests.count == 3 && store.objects == objects([entry]))
-      store.answer { _ in .status(500) }
+      #expect(bench.group.takeNotices() == [])
+    }
+  }
+
+  @Test func `an entry that fails three times is told of, although others are taken`() async throws {
+    let store = try await FakeStore()
+    try await withBench([store]) { (bench) async throws in
+      let entries = entries(40, in: bench)
+      store.answer { $0.path == entries[0].path ? .status(500) : nil }
+      for entry in entries.reversed() { bench.group.stored(StoreEvent(key: entry.key)) }
+      try await bench.settle()
+      #expect(try store.requests.count == 42 && store.objects == objects(Array(entries.dropFirst())))
+      #expect(bench.group.takeNotices() == ["upstream \(store.url) fails (500): see its own log"])
     }
   }
 

@@ -27,28 +27,46 @@ struct UpstreamHealthTests {
     #expect(health.takeUnsaid() == ["upstream x refuses"])
   }
 
+  @Test(arguments: [UpstreamHealth.Direction.reading, .writing])
+  func `a failure among successes is not told of`(direction: UpstreamHealth.Direction) {
+    for _ in 0..<100 {
+      health.record(passing, direction)
+      for _ in 0..<3 { health.recordSuccess(direction) }
+    }
+    #expect(health.takeUnsaid() == [] && health.complaint == nil && health.isUsable(direction))
+    for _ in 0..<16 { health.record(passing, direction) }
+    #expect(health.takeUnsaid() == ["upstream x fails"] && !health.isUsable(direction))
+  }
+
+  @Test func `what fails again and again is told of, whatever else succeeds`() {
+    for _ in 0..<10 { health.recordSuccess(.writing) }
+    health.record(passing, .writing)
+    health.record(passing, .writing, isGivenUp: true)
+    #expect(health.takeUnsaid() == ["upstream x fails"] && health.isUsable(.writing))
+  }
+
   @Test func `a trouble that comes and goes is told once in ten minutes`() {
     let start = NIODeadline.now()
     for second in 0..<100 {
-      health.record(passing, .reading, now: start + .seconds(Int64(second)))
+      health.record(lasting, .reading, now: start + .seconds(Int64(second)))
       health.recordSuccess(.reading)
     }
-    #expect(health.takeUnsaid() == ["upstream x fails"])
-    health.record(passing, .reading, now: start + .minutes(10))
-    #expect(health.takeUnsaid() == ["upstream x fails"])
+    #expect(health.takeUnsaid() == ["upstream x refuses"])
+    health.record(lasting, .reading, now: start + .minutes(10))
+    #expect(health.takeUnsaid() == ["upstream x refuses"])
   }
 
   @Test func `a store that always says something else does not fill the memory, nor the terminal`() {
     for number in 0..<1000 {
-      health.record(.init(kind: .passing, text: "redirects to \(number)"), .reading)
+      health.record(.init(kind: .lasting, text: "redirects to \(number)"), .reading)
       health.recordSuccess(.reading)
     }
     #expect(health.takeUnsaid().count < 50)
   }
 
   @Test func `trouble with writing is told of only where there is none with reading`() {
-    health.record(passing, .reading)
-    health.record(passing, .writing)
+    for _ in 0..<3 { health.record(passing, .reading) }
+    for _ in 0..<3 { health.record(passing, .writing) }
     #expect(health.takeUnsaid() == ["upstream x fails"])
     health.recordSuccess(.writing)
     health.record(lasting, .writing)
@@ -108,7 +126,7 @@ struct UpstreamHealthTests {
 
   @Test func `a store's name does no harm to a terminal`() {
     let health = UpstreamHealth(name: "upstream s3://a\u{9b}31m\u{202e}b\nfabrik: done")
-    health.record(.init(kind: .passing, text: "fails"), .reading)
+    health.record(.init(kind: .lasting, text: "fails"), .reading)
     #expect(health.takeUnsaid() == ["upstream s3://a31mb fabrik: done fails"])
   }
 
