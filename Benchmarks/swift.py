@@ -9,6 +9,7 @@ the package manager's own work (resolving, the manifests, linking) is in all fig
 * store: everything is in the store, and nothing beside it, as after the machine was started anew.
 * peer: nothing is cached on this host; all comes from another one, by a link with a round trip of 1 ms.
 * elsewhere: as "store", in another directory of the same name, with `map_paths`.
+* no change: what has just been built is built again, with Fabrik and without.
 
 All hosts are network namespaces of this machine.
 """
@@ -83,8 +84,10 @@ class Host:
         return directory
 
     def build(self, directory, configuration, *flags, **variables):
-        """Seconds of one clean build, and the share of hits; None without Fabrik."""
-        lan.put_away(self.fabrik, f"{directory}/.build")
+        """Seconds of one build, and the share of hits; None without Fabrik, or if nothing is asked. It is a clean one, unless
+        a flag says "again"."""
+        if "again" not in flags:
+            lan.put_away(self.fabrik, f"{directory}/.build")
         command = ["swift", "build", "-c", configuration]
         before = dict(self.fabrik.environment)
         self.fabrik.environment.update(variables)
@@ -98,7 +101,7 @@ class Host:
             else:
                 build = self.fabrik.build(command, directory=directory, patience=PATIENCE)
                 outcome = build.outcome
-                share = build.hits / build.lookups
+                share = build.hits / build.lookups if build.lookups else None
         finally:
             self.fabrik.environment = before
         if outcome.status != 0:
@@ -125,7 +128,8 @@ def clean_builds(project, configuration, quick):
         # What the package manager keeps for itself.
         one.build(here, configuration, "plain")
         two.build(there, configuration, "plain")
-        seconds = {name: [] for name in ("plain", "cold", "warm", "store", "peer", "elsewhere")}
+        names = "plain", "plain again", "cold", "warm", "again", "store", "peer", "elsewhere"
+        seconds = {name: [] for name in names}
         shares = {name: [] for name in seconds}
 
         def note(name, result):
@@ -135,9 +139,11 @@ def clean_builds(project, configuration, quick):
 
         for _ in range(QUICK_ROUNDS if quick else ROUNDS):
             note("plain", one.build(here, configuration, "plain"))
+            note("plain again", one.build(here, configuration, "plain", "again"))
             one.forget()
             note("cold", one.build(here, configuration))
             note("warm", one.build(here, configuration))
+            note("again", one.build(here, configuration, "again"))
             one.forget_compilers()
             note("store", one.build(here, configuration))
             two.forget()
@@ -157,6 +163,10 @@ def clean_builds(project, configuration, quick):
             f"{project}, {configuration}: {name}",
             f"{measure.median(seconds[name]):.1f} s, {min(shares[name]):.0%} hits", f"{measure.median(plain):.1f} s plain",
             f"{measure.paired_ratio(plain, seconds[name]):.1f} × as fast", aim))
+    rows.append(Row(
+        f"{project}, {configuration}: no change", f"{measure.median(seconds['again']):.2f} s",
+        f"{measure.median(seconds['plain again']):.2f} s plain",
+        f"{measure.paired_ratio(seconds['again'], seconds['plain again']):.2f}", "≤ 1.10"))
     return rows
 
 

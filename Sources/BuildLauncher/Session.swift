@@ -1,3 +1,4 @@
+import CExecPolicy
 import Glibc
 import SystemPackage
 import SystemSupport
@@ -8,10 +9,10 @@ import SystemSupport
 /// multiplexer, an editor) keeps the mark and what was injected; a later `exec` below it recognises both as left over.
 struct Session {
   /// `PID` of the launcher.
-  static let variable = "FABRIK_SESSION"
+  static let variable = FABRIK_SESSION_VARIABLE
   /// What was injected, with colons between: names of variables, and (beginning with a slash) directories of PATH and
   /// preloaded libraries.
-  static let injectedVariable = "FABRIK_INJECTED"
+  static let injectedVariable = FABRIK_INJECTED_VARIABLE
 
   /// Before the name of a variable that had a value of the user's, which Fabrik has added to.
   static let originalPrefix = "FABRIK_ORIGINAL_"

@@ -82,6 +82,11 @@ static bool is_driver_name(const char *name) {
           is_one_of(name, stem, (const char *const[]){"perl", "python", "pypy", NULL}));
 }
 
+bool fabrik_remembers_environment(const char *program) {
+  // All four are one program, which its links lead to.
+  return strcmp(base_name(program), "swift-package") == 0;
+}
+
 // --- files ---
 
 #if __SIZEOF_POINTER__ == 8

@@ -6,6 +6,9 @@
 //
 // These functions run in threads, after fork and after vfork: they do not allocate, do not lock, and write to nothing but
 // their stack and errno. Whoever takes either variable out of the environment is left alone from there on.
+//
+// A program that remembers things by its environment does not see what is Fabrik's, but for LD_PRELOAD and PATH, which are
+// the same in each build; what it starts does.
 #define _GNU_SOURCE
 #include "CExecPolicy.h"
 #include <dlfcn.h>
@@ -37,16 +40,6 @@ static struct {
                       strings);
 } next;
 
-// Looking them up later would be too late: it is not allowed after vfork.
-__attribute__((constructor)) static void find_next(void) {
-  *(void **)&next.execve = dlsym(RTLD_NEXT, "execve");
-  *(void **)&next.execvpe = dlsym(RTLD_NEXT, "execvpe");
-  *(void **)&next.fexecve = dlsym(RTLD_NEXT, "fexecve");
-  *(void **)&next.execveat = dlsym(RTLD_NEXT, "execveat");
-  *(void **)&next.posix_spawn = dlsym(RTLD_NEXT, "posix_spawn");
-  *(void **)&next.posix_spawnp = dlsym(RTLD_NEXT, "posix_spawnp");
-}
-
 // --- the environment ---
 
 static const char preload_name[] = "LD_PRELOAD=", wiring_name[] = FABRIK_EXEC_VARIABLE "=",
@@ -66,6 +59,50 @@ typedef struct {
   // What runs Swift's compiler.
   const char *swiftc;
 } surroundings;
+
+enum { most_hidden = 64 };
+
+// What this program does not see of its environment. Nothing is written to it once the program runs.
+static struct {
+  size_t count;
+  char *entries[most_hidden];
+} hidden;
+
+static size_t name_length(const char *entry) { return strcspn(entry, "="); }
+
+static bool has_name(const char *entry, const char *name, size_t length) {
+  return strncmp(entry, name, length) == 0 && entry[length] == '=';
+}
+
+// Whether a variable is Fabrik's: one of `injected`, or about them.
+static bool is_injected(const char *entry, const char *injected) {
+  size_t length = name_length(entry);
+  if (has_name(entry, FABRIK_SESSION_VARIABLE, sizeof FABRIK_SESSION_VARIABLE - 1) ||
+      has_name(entry, FABRIK_INJECTED_VARIABLE, sizeof FABRIK_INJECTED_VARIABLE - 1)) {
+    return true;
+  }
+  for (;;) {
+    size_t size = strcspn(injected, ":");
+    if (size == length && memcmp(injected, entry, size) == 0) return true;
+    if (injected[size] == 0) return false;
+    injected += size + 1;
+  }
+}
+
+static void hide_injected(void) {
+  char program[PATH_MAX];
+  ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
+  const char *injected = getenv(FABRIK_INJECTED_VARIABLE);
+  if (size <= 0 || injected == NULL) return;
+  program[size] = 0;
+  if (!fabrik_remembers_environment(program)) return;
+  char **kept = environ;
+  for (char **entry = environ; *entry != NULL; entry++) {
+    if (hidden.count < most_hidden && is_injected(*entry, injected)) hidden.entries[hidden.count++] = *entry;
+    else *kept++ = *entry;
+  }
+  *kept = NULL;
+}
 
 // More than these are handed on as they are: the stack may be small.
 enum { most_entries = 4096, longest_preload = 4096, most_arguments = 65536 };
@@ -88,6 +125,25 @@ static surroundings survey(strings environment) {
   return found;
 }
 
+// Adds what is hidden from this program, and not replaced there, to the environment of what is executed. `room` is for as
+// many entries as both have.
+static void bring_back_hidden(surroundings *found, strings *environment, const char **room) {
+  if (hidden.count == 0) return;
+  size_t count = found->count;
+  memcpy(room, *environment, count * sizeof *room);
+  for (size_t i = 0; i < hidden.count; i++) {
+    const char *entry = hidden.entries[i];
+    size_t length = name_length(entry), place = 0;
+    while (place < found->count && !has_name(room[place], entry, length)) place++;
+    if (place == found->count) room[count++] = entry;
+  }
+  room[count] = NULL;
+  surroundings whole = survey((strings)room);
+  if (whole.preload == NULL) return;
+  *found = whole;
+  *environment = (strings)room;
+}
+
 // Copies the environment without the library. `preload` has room for the entry that had it.
 static void leave_library_out(const surroundings *found, strings environment, char **copy, char *preload) {
   for (; *environment != NULL; environment++) {
@@ -101,6 +157,17 @@ static void leave_library_out(const surroundings *found, strings environment, ch
     }
   }
   *copy = NULL;
+}
+
+// Looking the functions up later would be too late: it is not allowed after vfork.
+__attribute__((constructor)) static void begin_program(void) {
+  *(void **)&next.execve = dlsym(RTLD_NEXT, "execve");
+  *(void **)&next.execvpe = dlsym(RTLD_NEXT, "execvpe");
+  *(void **)&next.fexecve = dlsym(RTLD_NEXT, "fexecve");
+  *(void **)&next.execveat = dlsym(RTLD_NEXT, "execveat");
+  *(void **)&next.posix_spawn = dlsym(RTLD_NEXT, "posix_spawn");
+  *(void **)&next.posix_spawnp = dlsym(RTLD_NEXT, "posix_spawnp");
+  hide_injected();
 }
 
 // --- what is executed ---
@@ -192,6 +259,8 @@ static int begin(const manner *how, bool is_searched, const char *file, strings 
 static int execute(const manner *how, const char *file, strings arguments, strings environment) {
   surroundings found = survey(environment);
   if (found.preload == NULL || file == NULL) return begin(how, how->is_searched, file, arguments, environment);
+  const char *whole[found.count + hidden.count + 1];
+  bring_back_hidden(&found, &environment, whole);
   bool is_name = how->is_searched && strchr(file, '/') == NULL;
   char buffer[is_name ? PATH_MAX : 1];
   const char *path = is_name ? locate(file, buffer) : file;
@@ -302,6 +371,8 @@ EXPORTED int posix_spawnp(pid_t *process, const char *file, const posix_spawn_fi
 EXPORTED int fexecve(int fd, strings arguments, strings environment) {
   surroundings found = survey(environment);
   if (found.preload == NULL) return next.fexecve(fd, arguments, environment);
+  const char *whole[found.count + hidden.count + 1];
+  bring_back_hidden(&found, &environment, whole);
   char *without_library[found.count + 1];
   char preload[strlen(found.preload) + 1];
   leave_library_out(&found, environment, without_library, preload);
@@ -315,6 +386,8 @@ EXPORTED int execveat(int directory, const char *path, strings arguments, string
     return -1;
   }
   if (found.preload == NULL) return next.execveat(directory, path, arguments, environment, flags);
+  const char *whole[found.count + hidden.count + 1];
+  bring_back_hidden(&found, &environment, whole);
   char *without_library[found.count + 1];
   char preload[strlen(found.preload) + 1];
   leave_library_out(&found, environment, without_library, preload);

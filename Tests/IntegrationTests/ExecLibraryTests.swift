@@ -193,6 +193,57 @@ struct ExecLibraryTests {
     #expect(!outcome.output.contains("libfabrik-exec"))
   }
 
+  /// Prints its environment, then has others print what they get: as it is, with a variable of its own, and without the
+  /// library.
+  private static let packageManager = #"""
+    #include <spawn.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <sys/wait.h>
+    #include <unistd.h>
+    extern char **environ;
+
+    static void spawn_env(const char *title) {
+      char *arguments[] = {"env", NULL};
+      pid_t child;
+      puts(title);
+      fflush(stdout);
+      if (posix_spawnp(&child, "env", NULL, NULL, arguments, environ) != 0) abort();
+      waitpid(child, NULL, 0);
+    }
+
+    int main(void) {
+      for (char **entry = environ; *entry != NULL; entry++) puts(*entry);
+      spawn_env("-- spawned");
+      setenv("TURBO_TEAM", "other", 1);
+      spawn_env("-- changed");
+      unsetenv("LD_PRELOAD");
+      spawn_env("-- alone");
+      return 0;
+    }
+    """#
+
+  /// Swift's package manager reads a manifest anew when its environment is another.
+  @Test func `a program that remembers its environment finds it as it was in the last build`() throws {
+    let sandbox = try Sandbox()
+    try sandbox.write(Self.packageManager, to: "manager.c")
+    #expect(try sandbox.run("gcc -o swift-package manager.c && ln -s swift-package swift-build").exitStatus == 0)
+    func parts() throws -> [Set<String>] {
+      let outcome = try sandbox.run("MINE=1 fabrik exec -- ./swift-build")
+      #expect(outcome.exitStatus == 0, "\(outcome.errors)")
+      return outcome.output.split(separator: "\n--").map { Set($0.split(separator: "\n").map(String.init)) }
+    }
+    let (first, second) = (try parts(), try parts())
+    try #require(first.count == 4)
+    #expect(first[0] == second[0] && first[0].contains("MINE=1"))
+    let isSession = { (entry: String) in entry.hasPrefix("FABRIK_SESSION=") }
+    #expect(first.map { $0.contains(where: isSession) } == [false, true, true, false])
+    let isStorage = { (entry: String) in entry.hasPrefix("CCACHE_REMOTE_STORAGE=http") }
+    #expect(first.map { $0.contains(where: isStorage) } == [false, true, true, false])
+    #expect(first[1] != second[1])
+    #expect(first.map { $0.filter { $0.hasPrefix("TURBO_TEAM=") } }[2] == ["TURBO_TEAM=other"])
+  }
+
   @Test func `what is left of a session is removed`() throws {
     // The shell in the background outlives its build, as a terminal multiplexer does.
     let outcome = try Sandbox().run(

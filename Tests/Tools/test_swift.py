@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import unittest
 from pathlib import Path
 
@@ -241,6 +242,23 @@ class BehaviourTests(SwiftScenario):
         null = self.swift(fabrik, package, "build")
         self.assertNotIn("Compiling", null.outcome.output)
         self.assertEqual(self.counts(null, "swift-ac").lookups, 0)
+
+    def test_manifests_are_read_once(self):
+        """What they say the package manager keeps by its environment, which therefore has to be the same."""
+        fabrik = self.machine_with_swift()
+        package = write(f"{fabrik.top}/package", PACKAGE)
+
+        def kept():
+            path = f"{fabrik.user.home}/.cache/org.swift.swiftpm/manifests/manifest.db"
+            with contextlib.closing(sqlite3.connect(path)) as database:
+                return database.execute("SELECT count(*) FROM MANIFEST_CACHE").fetchone()[0]
+
+        self.swift(fabrik, package, "build")
+        before = kept()
+        self.assertGreater(before, 0)
+        self.swift(fabrik, package, "build")
+        self.swift(fabrik, package, "build", "-c", "release")
+        self.assertEqual(kept(), before)
 
     def test_one_edited_file_is_compiled_alone(self):
         fabrik = self.machine_with_swift()

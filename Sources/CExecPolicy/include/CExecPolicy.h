@@ -14,6 +14,11 @@
 // What runs Swift's compiler, which it gets as its first argument.
 #define FABRIK_SWIFTC_VARIABLE "FABRIK_SWIFTC"
 
+// The launcher's process, and what it has added to the environment, with colons between: names of variables, and (beginning
+// with a slash) directories of PATH and preloaded libraries.
+#define FABRIK_SESSION_VARIABLE "FABRIK_SESSION"
+#define FABRIK_INJECTED_VARIABLE "FABRIK_INJECTED"
+
 // 1980, in seconds since 1970: what has no date is often given one near the beginning of time, or of ZIP's. ccache tells
 // compilers apart by date.
 #define FABRIK_FIRST_CREDIBLE_DATE 320000000
@@ -35,6 +40,10 @@ FABRIK_HIDDEN bool fabrik_is_swift_clang(const char *file);
 // Whether the library may be loaded into what runs when `file` is executed: a program that starts others when it builds
 // (a script: its interpreter), linked dynamically, for this architecture and C library, and without AddressSanitizer.
 FABRIK_HIDDEN bool fabrik_drives_builds(const char *file);
+
+// Whether a program takes its environment for a part of what it remembers something by: with variables that are others in
+// each build it would never find it again. Swift's package manager does that with what manifests say.
+FABRIK_HIDDEN bool fabrik_remembers_environment(const char *program);
 
 // Copies the value of LD_PRELOAD without the library's entries. Returns the length, at most that of `value`.
 FABRIK_HIDDEN size_t fabrik_without_library(const char *value, char *copy);
