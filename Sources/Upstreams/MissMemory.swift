@@ -27,26 +27,29 @@ final class MissMemory: Sendable {
   }
 
   private let generations = Mutex(Generations())
+  private let clock: UpstreamClock
 
-  func contains(_ key: CacheKey, now: NIODeadline = .now()) -> Bool {
-    reason(for: key, now: now) != nil
+  init(clock: @escaping UpstreamClock) {
+    self.clock = clock
   }
 
+  func contains(_ key: CacheKey) -> Bool { reason(for: key) != nil }
+
   /// nil: the key may be asked for.
-  func reason(for key: CacheKey, now: NIODeadline = .now()) -> Reason? {
+  func reason(for key: CacheKey) -> Reason? {
     generations.withLock { generations in
-      guard let miss = generations.young[key] ?? generations.old[key], now < miss.end else { return nil }
+      guard let miss = generations.young[key] ?? generations.old[key], clock() < miss.end else { return nil }
       return miss.reason
     }
   }
 
-  func insert(_ key: CacheKey, _ reason: Reason = .absent, now: NIODeadline = .now()) {
+  func insert(_ key: CacheKey, _ reason: Reason = .absent) {
     generations.withLock { generations in
       if generations.young.count >= Self.generationLimit {
         generations.old = generations.young
         generations.young = [:]
       }
-      generations.young[key] = Miss(end: now + Self.lifetime, reason: reason)
+      generations.young[key] = Miss(end: clock() + Self.lifetime, reason: reason)
     }
   }
 

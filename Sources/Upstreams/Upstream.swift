@@ -19,7 +19,7 @@ package final class Upstream: CacheLayer {
   let store: any ObjectStore
   private let local: CacheStore
   let health: UpstreamHealth
-  let misses = MissMemory()
+  let misses: MissMemory
   private let supply: EquipmentSupply
   private let surroundings: SharedSurroundings
 
@@ -35,6 +35,7 @@ package final class Upstream: CacheLayer {
     name = settings.layer
     identifier = LayerIdentifier(settings.layer, number: number)
     health = UpstreamHealth(name: "upstream \(settings.url)", clock: clock)
+    misses = MissMemory(clock: clock)
   }
 
   /// For the local store's records.

@@ -37,7 +37,7 @@ struct DownloadTests {
 
   @Test func `a miss is remembered, until the entry has been sent up`() async throws {
     let store = try await FakeStore()
-    try await withBench([store]) { (bench) async throws in
+    try await withBench([store], clock: StoppedClock()) { (bench) async throws in
       #expect(bench.group.layers[0].mayHold(key))
       #expect(try await bench.ask(key) == .nothing(.init(.absent)))
       #expect(!bench.group.layers[0].mayHold(key))
@@ -234,7 +234,7 @@ struct DownloadTests {
       .init(bytes: Array("HTTP/1.1 200 OK\r\n\r\n".utf8) + bytes, ending: .close)
     }
     for store in [announced, unannounced] {
-      try await withBench([store], maxSize: 1_000_000) { (bench) async throws in
+      try await withBench([store], maxSize: 1_000_000, clock: StoppedClock()) { (bench) async throws in
         #expect(try await bench.fetch(key) == nil)
         #expect(!bench.group.layers[0].mayHold(key) && bench.group.layers[0].mayHold(CacheKey(test: 2)))
         #expect(bench.local.body(key) == nil && bench.group.takeNotices() == [])

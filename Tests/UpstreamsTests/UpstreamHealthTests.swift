@@ -137,25 +137,33 @@ struct UpstreamHealthTests {
 
 /// Which keys are not asked for again.
 struct MissMemoryTests {
+  private let clock = StoppedClock()
+  private let memory: MissMemory
+
+  init() {
+    memory = MissMemory { [clock] in clock.now }
+  }
+
   @Test func `a miss is remembered for a minute`() {
-    let memory = MissMemory()
-    let start = NIODeadline.now()
-    memory.insert(.init(test: 1), now: start)
-    #expect(memory.contains(.init(test: 1), now: start + .seconds(59)))
-    #expect(!memory.contains(.init(test: 1), now: start + .seconds(60)))
-    #expect(!memory.contains(.init(test: 2), now: start))
+    memory.insert(.init(test: 1))
+    clock.advance(by: .seconds(59))
+    #expect(memory.contains(.init(test: 1)) && !memory.contains(.init(test: 2)))
+    clock.advance(by: .seconds(1))
+    #expect(!memory.contains(.init(test: 1)))
+  }
+
+  @Test func `what has been sent up is asked for again`() {
+    memory.insert(.init(test: 1))
     memory.remove(.init(test: 1))
-    #expect(!memory.contains(.init(test: 1), now: start))
+    #expect(!memory.contains(.init(test: 1)))
   }
 
   @Test func `of very many, the oldest are forgotten`() {
-    let memory = MissMemory()
-    let start = NIODeadline.now()
-    for number in 0..<70_000 { memory.insert(.init(test: number), now: start) }
-    #expect(!memory.contains(.init(test: 0), now: start))
-    #expect(memory.contains(.init(test: 69_999), now: start))
-    #expect(memory.contains(.init(test: 40_000), now: start))
+    for number in 0..<70_000 { memory.insert(.init(test: number)) }
+    #expect(!memory.contains(.init(test: 0)))
+    #expect(memory.contains(.init(test: 69_999)))
+    #expect(memory.contains(.init(test: 40_000)))
     memory.remove(.init(test: 40_000))
-    #expect(!memory.contains(.init(test: 40_000), now: start))
+    #expect(!memory.contains(.init(test: 40_000)))
   }
 }
