@@ -42,7 +42,10 @@ struct FabrikCommand: ParsableCommand {
       StandardStream.error.write(line: "fabrik: \(error)")
       Glibc.exit(1)
     } catch  where exitCode(for: error) == .validationFailure {
-      StandardStream.error.write(line: fullMessage(for: error))
+      // ArgumentParser's first word gives way to whose message it is, as in all others.
+      let (message, prefix) = (fullMessage(for: error), "Error: ")
+      let line = message.hasPrefix(prefix) ? "fabrik: " + message.dropFirst(prefix.count) : message
+      StandardStream.error.write(line: line)
       Glibc.exit(ExitStatus.usage)
     } catch {
       exit(withError: error)

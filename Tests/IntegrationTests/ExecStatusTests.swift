@@ -90,7 +90,7 @@ struct ExecStatusTests {
     ("exce -- make", "fabrik: 'exce' is not a command of fabrik; did you mean 'exec'?\n"),
     ("daemno status", "fabrik: 'daemno' is not a command of fabrik; did you mean 'daemon'?\n"),
     ("make -j2", "fabrik: 'make' is not a command of fabrik; to run it with the cache: fabrik exec -- make -j2\n"),
-    ("cache stats --jsn", "Error: Unknown option '--jsn'"), ("completions", "Error: Missing"),
+    ("cache stats --jsn", "fabrik: Unknown option '--jsn'"), ("completions", "fabrik: Missing"),
     (
       "exec 'make clean'",
       "fabrik: make clean: command not found (for a line of shell: fabrik exec -- sh -c 'make clean')"
