@@ -70,7 +70,7 @@ package struct BuildPreparation: Sendable {
   private func compilerCache(lease: String, instance: ServerInstance) -> CompilerCacheEndpoint? {
     let directories = CompilerDirectories(cacheDirectory: configuration.cacheDirectory.value)
     guard let directory = directories.current,
-      SwiftToolchain.library != nil
+      SwiftToolchain.library.file != nil
     else { return nil }
     return CompilerCacheEndpoint(socket: instance.path(of: .compilerCache), lease: lease, directory: directory)
   }

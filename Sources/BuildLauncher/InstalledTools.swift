@@ -112,7 +112,7 @@ struct InstalledTools: ToolHost {
   }
 
   func objection(toCachingBy compiler: FilePath) -> String? {
-    guard let library = SwiftToolchain.library else { return "\(SwiftToolchain.libraryName) is missing" }
+    guard let library = SwiftToolchain.library.file else { return "\(SwiftToolchain.library.rawValue) is missing" }
     let place = scratch.appending("swift.\(getpid())")
     guard (try? FileSystem.makeDirectories(place, permissions: 0o700)) != nil else { return "it cannot be tried" }
     defer { try? FileSystem.removeTree(place) }

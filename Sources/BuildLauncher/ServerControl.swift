@@ -25,7 +25,8 @@ package struct ServerControl {
     case ended
     /// It ends after so many builds.
     case waiting(leases: Int)
-    case silent
+    /// It does not answer, or does not end.
+    case silent(process: Int32?)
   }
 
   package init(configuration: FabrikConfiguration, environment: Environment) throws(ServerFailure) {
@@ -56,28 +57,29 @@ package struct ServerControl {
   }
 
   /// How the configuration's server is.
-  package func presence() -> Presence {
+  package func presence() -> Presence { Self.presence(of: instance) }
+
+  private static func presence(of server: ServerInstance) -> Presence {
     // One that is starting may take longer on a busy machine.
-    let patience = FileSystem.exists(instance.starting) ? ServerStarter.startPatience : Self.patience
-    let presence = Self.ask(instance, .init(ControlMessage.status)) { connection -> Presence in
+    let patience = FileSystem.exists(server.starting) ? ServerStarter.startPatience : patience
+    return ask(server, .init(ControlMessage.status)) { connection -> Presence in
       if let answer = connection.receive(within: patience), answer.verb == ControlMessage.status {
         return .running(ServerStatus(fields: answer.fields))
       }
       // It may just have ended.
-      return connection.isClosed() ? .absent : .silent(process: process)
-    }
-    return presence ?? .absent
+      return connection.isClosed() ? .absent : .silent(process: process(of: server))
+    } ?? .absent
   }
 
   /// How the configuration's server is; nil when there is none, or it does not answer.
   package func status() -> ServerStatus? { presence().status }
 
-  /// The server's process, as the list of processes has it. A socket tells only who has bound it.
-  package var process: Int32? {
-    let words = Array("--instance\0\(instance.directory)\0".utf8)
+  /// A server's process, as the list of processes has it. A socket tells only who has bound it.
+  private static func process(of server: ServerInstance) -> Int32? {
+    let words = Array("--instance\0\(server.directory)\0".utf8)
     for name in (try? FileSystem.entries(of: "/proc")) ?? [] {
       guard let process = Int32(name),
-        let line = SmallFile.readBytes(FilePath("/proc/\(name)/cmdline"), limit: Self.longestCommandLine)
+        let line = SmallFile.readBytes(FilePath("/proc/\(name)/cmdline"), limit: longestCommandLine)
       else { continue }
       if line.firstRange(of: words) != nil { return process }
     }
@@ -92,17 +94,11 @@ package struct ServerControl {
     let names = (try? FileSystem.entries(of: runtime.path)) ?? []
     return names.sorted().compactMap { name in
       let other = ServerInstance(directory: runtime.path.appending(name))
-      guard other.directory != instance.directory, let status = Self.status(of: other), status.isDaemon else {
+      guard other.directory != instance.directory, let status = Self.presence(of: other).status, status.isDaemon else {
         return nil
       }
       return (other, status)
     }
-  }
-
-  private static func status(of instance: ServerInstance) -> ServerStatus? {
-    let answer = ask(instance, .init(ControlMessage.status)) { $0.receive(within: patience) } ?? nil
-    guard let answer, answer.verb == ControlMessage.status else { return nil }
-    return ServerStatus(fields: answer.fields)
   }
 
   /// What the configuration's server knows of peers; none when there is no server.
@@ -165,13 +161,13 @@ package struct ServerControl {
   package func stop(_ instance: ServerInstance) -> Stop {
     Self.ask(instance, .init(ControlMessage.stop)) { connection -> Stop in
       guard let answer = connection.receive(within: Self.patience) else {
-        return connection.isClosed() ? .ended : .silent
+        return connection.isClosed() ? .ended : .silent(process: Self.process(of: instance))
       }
       guard answer.verb == ControlMessage.stopping, let leases = answer["leases"].flatMap({ Int($0) }) else {
-        return .silent
+        return .silent(process: Self.process(of: instance))
       }
       if leases > 0 { return .waiting(leases: leases) }
-      return connection.waitForEnd(within: Self.endPatience) ? .ended : .silent
+      return connection.waitForEnd(within: Self.endPatience) ? .ended : .silent(process: Self.process(of: instance))
     } ?? .absent
   }
 }

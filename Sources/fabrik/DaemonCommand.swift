@@ -67,10 +67,7 @@ struct DaemonCommand: ParsableCommand {
 
     func run() throws {
       let control = try ServerControl(world: World(options))
-      let stops = control.stopAll()
-      if stops.contains(.silent) {
-        throw Self.silence(control)
-      }
+      let stops = try control.stopAll()
       let leases = stops.reduce(0) { if case .waiting(let leases) = $1 { $0 + leases } else { $0 } }
       if leases > 0 {
         let builds = leases == 1 ? "the running build" : "the \(leases) running builds"
@@ -78,12 +75,6 @@ struct DaemonCommand: ParsableCommand {
       } else {
         StandardStream.output.write(line: stops.contains(.ended) ? "the daemon was ended" : "no daemon is running")
       }
-    }
-
-    static func silence(_ control: ServerControl) -> CommandFailure {
-      CommandFailure(
-        description: control.process.map { "the server does not answer; end it with: kill -KILL \($0)" }
-          ?? "a server does not answer; its process: pgrep -a fabrik-server")
     }
   }
 
@@ -148,9 +139,7 @@ struct DaemonCommand: ParsableCommand {
         let builds = leases == 1 ? "a build is" : "\(leases) builds are"
         throw CommandFailure(description: "\(builds) using the server, which was left as it is; try again afterwards")
       }
-      if control.stopAll().contains(.silent) {
-        throw Stop.silence(control)
-      }
+      _ = try control.stopAll()
       try Start.start(control)
     }
   }
@@ -174,16 +163,22 @@ extension ServerControl {
     }
   }
 
-  /// Ends this configuration's server and every daemon.
-  fileprivate func stopAll() -> [Stop] {
-    [stop(instance)] + otherDaemons().map { stop($0.0) }
+  /// Ends this configuration's server and every daemon. Throws when one does not answer, after the others have ended.
+  fileprivate func stopAll() throws -> [Stop] {
+    let stops = [stop(instance)] + otherDaemons().map { stop($0.0) }
+    for case .silent(let process) in stops { throw CommandFailure(description: Self.silence(of: process)) }
+    return stops
+  }
+
+  fileprivate static func silence(of process: Int32?) -> String {
+    "the server does not answer; "
+      + (process.map { "end it with: kill -KILL \($0)" } ?? "its process: pgrep -a fabrik-server")
   }
 }
 
 extension ServerControl.Presence {
   /// What to say of a server that does not answer; nil: it does, or there is none.
   var trouble: String? {
-    guard case .silent(let process) = self else { return nil }
-    return "the server does not answer" + (process.map { "; end it with: kill -KILL \($0)" } ?? "")
+    if case .silent(let process) = self { ServerControl.silence(of: process) } else { nil }
   }
 }

@@ -48,7 +48,7 @@ struct SwiftShim {
   /// Executes clang with its cache; returns when the call is to stay as it is.
   private func becomeCachedClang() {
     guard let directory = environment.absolutePath(SwiftCompiler.directoryVariable),
-      let library = SwiftToolchain.library,
+      let library = SwiftToolchain.library.file,
       // Lists of paths and options are taken apart there.
       !library.string.contains(":"), ClangCall.isCacheable(arguments.map { String(decoding: $0, as: UTF8.self) }),
       makeReady(directory)
@@ -90,7 +90,7 @@ struct SwiftShim {
   /// What to add to the arguments; nil when the call is to stay as it is. Tries out the toolchain if that was not done yet.
   private func cachingOptions() -> [String]? {
     guard let directory = environment.absolutePath(SwiftCompiler.directoryVariable),
-      let library = SwiftToolchain.library, !SwiftCall.isCompilerReplaced(in: environment)
+      let library = SwiftToolchain.library.file, !SwiftCall.isCompilerReplaced(in: environment)
     else {
       return nil
     }

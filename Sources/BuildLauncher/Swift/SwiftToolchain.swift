@@ -9,9 +9,8 @@ struct SwiftToolchain {
   /// The driver, as the build calls it.
   let compiler: FilePath
 
-  static let libraryName = "libFabrikCAS.so"
   /// The compiler loads it.
-  static var library: FilePath? { InstalledPart.compilerLibrary.file }
+  static let library = InstalledPart.compilerLibrary
 
   /// The directory that has `bin` and `lib`.
   var directory: FilePath {
@@ -126,7 +125,7 @@ struct SwiftToolchain {
       return "its clang does not know how to cache"
     }
     guard (try? FileSystem.entries(of: directory.appending("actions")))?.isEmpty == false else {
-      return "its clang does not use \(Self.libraryName)"
+      return "its clang does not use \(Self.library.rawValue)"
     }
     return Self.yes + identity
   }
@@ -154,7 +153,7 @@ struct SwiftToolchain {
     }
     let records = place.appending("cas/actions")
     guard (try? FileSystem.entries(of: records))?.isEmpty == false else {
-      return "its compiler does not use \(Self.libraryName)"
+      return "its compiler does not use \(Self.library.rawValue)"
     }
     guard compile(to: "second.o", with: options) == first else { return "its compiler's cache does not work" }
     return Self.yes + identity
