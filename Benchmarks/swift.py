@@ -140,6 +140,8 @@ def clean_builds(project, configuration, quick):
         for _ in range(QUICK_ROUNDS if quick else ROUNDS):
             note("plain", one.build(here, configuration, "plain"))
             note("plain again", one.build(here, configuration, "plain", "again"))
+            # What the last round has brought there would be fetched.
+            two.forget()
             one.forget()
             note("cold", one.build(here, configuration))
             note("warm", one.build(here, configuration))
