@@ -46,11 +46,12 @@ FIND_CLANG := clang="$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/cla
 
 # Is loaded into other programs: it needs nothing but the C library. By Swift's own C compiler.
 EXEC_LIBRARY := $(RELEASE)/libfabrik-exec.so
-EXEC_SOURCES := Sources/fabrik-exec/interpose.c Sources/CExecPolicy/policy.c
+EXEC_SOURCES := $(wildcard Sources/fabrik-exec/*.c) Sources/CExecPolicy/policy.c
+EXEC_HEADERS := $(wildcard Sources/fabrik-exec/*.h) Sources/CExecPolicy/include/CExecPolicy.h
 EXEC_FLAGS := -std=gnu11 -O2 -Wall -Wextra -fPIC -fvisibility=hidden -fno-delete-null-pointer-checks -shared \
   -Wl,-z,now -Wl,-z,relro -Wl,--as-needed -Wl,-soname,libfabrik-exec.so -s
 
-$(EXEC_LIBRARY): $(EXEC_SOURCES) Sources/CExecPolicy/include/CExecPolicy.h Makefile
+$(EXEC_LIBRARY): $(EXEC_SOURCES) $(EXEC_HEADERS) Makefile
 	@# A library that is loaded must not be written to.
 	$(FIND_CLANG) "$$clang" $(EXEC_FLAGS) -ISources/CExecPolicy/include -o $@.new $(EXEC_SOURCES)
 	mv $@.new $@

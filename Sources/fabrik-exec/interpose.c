@@ -11,6 +11,7 @@
 // the same in each build; what it starts does.
 #define _GNU_SOURCE
 #include "CExecPolicy.h"
+#include "environment.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -25,8 +26,6 @@
 
 extern char **environ;
 
-typedef char *const *strings;
-
 // --- the functions that come next ---
 
 static struct {
@@ -39,125 +38,6 @@ static struct {
   int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, strings,
                       strings);
 } next;
-
-// --- the environment ---
-
-static const char preload_name[] = "LD_PRELOAD=", wiring_name[] = FABRIK_EXEC_VARIABLE "=",
-                  swiftc_name[] = FABRIK_SWIFTC_VARIABLE "=";
-
-static const char *value_of(const char *entry, const char *name, size_t length) {
-  return strncmp(entry, name, length) == 0 ? entry + length : NULL;
-}
-
-typedef struct {
-  // Of entries.
-  size_t count;
-  // The entry that has the library in it, if there is one.
-  const char *preload;
-  // What runs compilers, and where they must not be: `CCACHE:PROJECT`.
-  const char *wiring;
-  // What runs Swift's compiler.
-  const char *swiftc;
-} surroundings;
-
-enum { most_hidden = 64 };
-
-// What this program does not see of its environment. Nothing is written to it once the program runs.
-static struct {
-  size_t count;
-  char *entries[most_hidden];
-} hidden;
-
-static size_t name_length(const char *entry) { return strcspn(entry, "="); }
-
-static bool has_name(const char *entry, const char *name, size_t length) {
-  return strncmp(entry, name, length) == 0 && entry[length] == '=';
-}
-
-// Whether a variable is Fabrik's: one of `injected`, or about them.
-static bool is_injected(const char *entry, const char *injected) {
-  size_t length = name_length(entry);
-  if (has_name(entry, FABRIK_SESSION_VARIABLE, sizeof FABRIK_SESSION_VARIABLE - 1) ||
-      has_name(entry, FABRIK_INJECTED_VARIABLE, sizeof FABRIK_INJECTED_VARIABLE - 1)) {
-    return true;
-  }
-  for (;;) {
-    size_t size = strcspn(injected, ":");
-    if (size == length && memcmp(injected, entry, size) == 0) return true;
-    if (injected[size] == 0) return false;
-    injected += size + 1;
-  }
-}
-
-static void hide_injected(void) {
-  char program[PATH_MAX];
-  ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
-  const char *injected = getenv(FABRIK_INJECTED_VARIABLE);
-  if (size <= 0 || injected == NULL) return;
-  program[size] = 0;
-  if (!fabrik_remembers_environment(program)) return;
-  char **kept = environ;
-  for (char **entry = environ; *entry != NULL; entry++) {
-    if (hidden.count < most_hidden && is_injected(*entry, injected)) hidden.entries[hidden.count++] = *entry;
-    else *kept++ = *entry;
-  }
-  *kept = NULL;
-}
-
-// More than these are handed on as they are: the stack may be small.
-enum { most_entries = 4096, longest_preload = 4096, most_arguments = 65536 };
-
-static surroundings survey(strings environment) {
-  surroundings found = {0, NULL, NULL, NULL};
-  if (environment == NULL) return found;
-  for (; environment[found.count] != NULL; found.count++) {
-    const char *entry = environment[found.count];
-    const char *value = value_of(entry, preload_name, sizeof preload_name - 1);
-    if (value != NULL && found.preload == NULL && strstr(value, FABRIK_EXEC_LIBRARY) != NULL) found.preload = entry;
-    value = value_of(entry, wiring_name, sizeof wiring_name - 1);
-    if (value != NULL && found.wiring == NULL) found.wiring = value;
-    value = value_of(entry, swiftc_name, sizeof swiftc_name - 1);
-    if (value != NULL && found.swiftc == NULL) found.swiftc = value;
-  }
-  if (found.count > most_entries || (found.preload != NULL && strlen(found.preload) > longest_preload)) {
-    found.preload = NULL;
-  }
-  return found;
-}
-
-// Adds what is hidden from this program, and not replaced there, to the environment of what is executed. `room` is for as
-// many entries as both have.
-static void bring_back_hidden(surroundings *found, strings *environment, const char **room) {
-  if (hidden.count == 0) return;
-  size_t count = found->count;
-  memcpy(room, *environment, count * sizeof *room);
-  for (size_t i = 0; i < hidden.count; i++) {
-    const char *entry = hidden.entries[i];
-    size_t length = name_length(entry), place = 0;
-    while (place < found->count && !has_name(room[place], entry, length)) place++;
-    if (place == found->count) room[count++] = entry;
-  }
-  room[count] = NULL;
-  surroundings whole = survey((strings)room);
-  if (whole.preload == NULL) return;
-  *found = whole;
-  *environment = (strings)room;
-}
-
-// Copies the environment without the library. `preload` has room for the entry that had it.
-static void leave_library_out(const surroundings *found, strings environment, char **copy, char *preload) {
-  for (; *environment != NULL; environment++) {
-    if (*environment == found->preload) {
-      memcpy(preload, preload_name, sizeof preload_name);
-      size_t length = fabrik_without_library(found->preload + sizeof preload_name - 1, preload + sizeof preload_name - 1);
-      if (length == 0) continue;
-      *copy++ = preload;
-    } else {
-      *copy++ = *environment;
-    }
-  }
-  *copy = NULL;
-}
 
 // Looking the functions up later would be too late: it is not allowed after vfork.
 __attribute__((constructor)) static void begin_program(void) {
@@ -195,6 +75,9 @@ static const char *base_name(const char *path) {
   const char *slash = strrchr(path, '/');
   return slash == NULL ? path : slash + 1;
 }
+
+// With more, nothing is put before them: the stack may be small.
+enum { most_arguments = 65536 };
 
 static size_t count_of(strings list) {
   size_t count = 0;
@@ -259,7 +142,7 @@ static int begin(const manner *how, bool is_searched, const char *file, strings 
 static int execute(const manner *how, const char *file, strings arguments, strings environment) {
   surroundings found = survey(environment);
   if (found.preload == NULL || file == NULL) return begin(how, how->is_searched, file, arguments, environment);
-  const char *whole[found.count + hidden.count + 1];
+  const char *whole[found.count + most_hidden + 1];
   bring_back_hidden(&found, &environment, whole);
   bool is_name = how->is_searched && strchr(file, '/') == NULL;
   char buffer[is_name ? PATH_MAX : 1];
@@ -371,7 +254,7 @@ EXPORTED int posix_spawnp(pid_t *process, const char *file, const posix_spawn_fi
 EXPORTED int fexecve(int fd, strings arguments, strings environment) {
   surroundings found = survey(environment);
   if (found.preload == NULL) return next.fexecve(fd, arguments, environment);
-  const char *whole[found.count + hidden.count + 1];
+  const char *whole[found.count + most_hidden + 1];
   bring_back_hidden(&found, &environment, whole);
   char *without_library[found.count + 1];
   char preload[strlen(found.preload) + 1];
@@ -386,7 +269,7 @@ EXPORTED int execveat(int directory, const char *path, strings arguments, string
     return -1;
   }
   if (found.preload == NULL) return next.execveat(directory, path, arguments, environment, flags);
-  const char *whole[found.count + hidden.count + 1];
+  const char *whole[found.count + most_hidden + 1];
   bring_back_hidden(&found, &environment, whole);
   char *without_library[found.count + 1];
   char preload[strlen(found.preload) + 1];
