@@ -25,7 +25,7 @@ package final class Upstream: CacheLayer {
 
   init(
     _ settings: UpstreamSettings, number: Int, store: any ObjectStore, local: CacheStore, supply: EquipmentSupply,
-    surroundings: SharedSurroundings, clock: @escaping UpstreamClock = { .now() }
+    surroundings: SharedSurroundings, clock: @escaping UpstreamClock
   ) {
     self.settings = settings
     self.store = store

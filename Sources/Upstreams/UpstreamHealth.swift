@@ -57,11 +57,10 @@ final class UpstreamHealth: Sendable {
 
   private let name: String
   private let state = Mutex(State())
-
   private let clock: UpstreamClock
 
   /// - Parameter name: of the store, as the user wrote it.
-  init(name: String, clock: @escaping UpstreamClock = { .now() }) {
+  init(name: String, clock: @escaping UpstreamClock) {
     self.clock = clock
     self.name = DisplayText.clean(name, limit: Self.longestName)
   }
@@ -113,8 +112,8 @@ final class UpstreamHealth: Sendable {
   }
 
   /// - Parameter isGivenUp: Whether this was the last of several attempts at the same.
-  func record(_ problem: UpstreamProblem, _ direction: Direction, isGivenUp: Bool = false, now: NIODeadline? = nil) {
-    let now = now ?? clock()
+  func record(_ problem: UpstreamProblem, _ direction: Direction, isGivenUp: Bool = false) {
+    let now = clock()
     state.withLock { state in
       switch problem.kind {
       case .ofObject: state[direction].breaker.recordNothing(now: now)
@@ -139,8 +138,8 @@ final class UpstreamHealth: Sendable {
   }
 
   /// An object was not what it should be.
-  func recordRejection(_ flaw: Envelope.Flaw, now: NIODeadline? = nil) {
-    let now = now ?? clock()
+  func recordRejection(_ flaw: Envelope.Flaw) {
+    let now = clock()
     state.withLock { state in
       state.rejected += 1
       // The store answers: it is not to blame, unless it answers everything so.

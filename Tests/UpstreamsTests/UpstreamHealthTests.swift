@@ -8,10 +8,15 @@ import Testing
 
 /// What is known of a store, and what the user is told of it.
 struct UpstreamHealthTests {
-  private let health = UpstreamHealth(name: "upstream x")
+  private let clock = StoppedClock()
+  private let health: UpstreamHealth
   private let passing = UpstreamProblem(kind: .passing, text: "fails")
   private let lasting = UpstreamProblem(kind: .lasting, text: "refuses")
   private let ofObject = UpstreamProblem(kind: .ofObject, text: "finds it too large")
+
+  init() {
+    health = UpstreamHealth(name: "upstream x") { [clock] in clock.now }
+  }
 
   @Test func `a trouble is told once until it is over`() {
     for _ in 0..<3 { health.record(passing, .reading) }
@@ -46,13 +51,14 @@ struct UpstreamHealthTests {
   }
 
   @Test func `a trouble that comes and goes is told once in ten minutes`() {
-    let start = NIODeadline.now()
-    for second in 0..<100 {
-      health.record(lasting, .reading, now: start + .seconds(Int64(second)))
+    for _ in 0..<100 {
+      health.record(lasting, .reading)
       health.recordSuccess(.reading)
+      clock.advance(by: .seconds(1))
     }
     #expect(health.takeUnsaid() == ["upstream x refuses"])
-    health.record(lasting, .reading, now: start + .minutes(10))
+    clock.advance(by: .minutes(10) - .seconds(100))
+    health.record(lasting, .reading)
     #expect(health.takeUnsaid() == ["upstream x refuses"])
   }
 
@@ -106,11 +112,14 @@ struct UpstreamHealthTests {
   }
 
   @Test func `objects that are not right are counted, and told of once in ten minutes`() {
-    let start = NIODeadline.now()
-    for second in 0..<10 { health.recordRejection(.wrongBody, now: start + .seconds(Int64(second))) }
+    for _ in 0..<10 {
+      health.recordRejection(.wrongBody)
+      clock.advance(by: .seconds(1))
+    }
     #expect(health.rejected == 10 && health.admits(.reading))
     #expect(health.takeUnsaid() == ["upstream x holds damaged entries: they are ignored"])
-    health.recordRejection(.wrongSeal, now: start + .minutes(10))
+    clock.advance(by: .minutes(10) - .seconds(10))
+    health.recordRejection(.wrongSeal)
     #expect(health.takeUnsaid().count == 1)
   }
 
@@ -125,7 +134,7 @@ struct UpstreamHealthTests {
   }
 
   @Test func `a store's name does no harm to a terminal`() {
-    let health = UpstreamHealth(name: "upstream s3://a\u{9b}31m\u{202e}b\nfabrik: done")
+    let health = UpstreamHealth(name: "upstream s3://a\u{9b}31m\u{202e}b\nfabrik: done") { [clock] in clock.now }
     health.record(.init(kind: .lasting, text: "fails"), .reading)
     #expect(health.takeUnsaid() == ["upstream s3://a31mb fabrik: done fails"])
   }
