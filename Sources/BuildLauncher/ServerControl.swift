@@ -160,14 +160,15 @@ package struct ServerControl {
   /// Tells a server to end, and waits until it has, unless builds are using it.
   package func stop(_ instance: ServerInstance) -> Stop {
     Self.ask(instance, .init(ControlMessage.stop)) { connection -> Stop in
-      guard let answer = connection.receive(within: Self.patience) else {
-        return connection.isClosed() ? .ended : .silent(process: Self.process(of: instance))
+      if let answer = connection.receive(within: Self.patience) {
+        if answer.verb == ControlMessage.stopping, let leases = answer["leases"].flatMap({ Int($0) }) {
+          if leases > 0 { return .waiting(leases: leases) }
+          if connection.waitForEnd(within: Self.endPatience) { return .ended }
+        }
+      } else if connection.isClosed() {
+        return .ended
       }
-      guard answer.verb == ControlMessage.stopping, let leases = answer["leases"].flatMap({ Int($0) }) else {
-        return .silent(process: Self.process(of: instance))
-      }
-      if leases > 0 { return .waiting(leases: leases) }
-      return connection.waitForEnd(within: Self.endPatience) ? .ended : .silent(process: Self.process(of: instance))
+      return .silent(process: Self.process(of: instance))
     } ?? .absent
   }
 }
