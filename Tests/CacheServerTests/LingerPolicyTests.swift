@@ -14,7 +14,7 @@ struct LingerPolicyTests {
     /// When the last transfer ended.
     var lastTransfer = Duration.seconds(-1000)
     var uploads = 0
-    /// Whether it has been told to end; a test may then have a launcher join after all.
+    /// How it has been told to end; nil: it has not.
     private(set) var end: LingerPolicy.Step?
 
     init() {
@@ -38,6 +38,13 @@ struct LingerPolicyTests {
       time = end
     }
 
+    /// A build, after which the server lingers.
+    mutating func build(linger: Duration = .zero) {
+      report(.leaseOpened)
+      report(.leaseClosed(linger: linger, remaining: 0))
+    }
+
+    /// Has a launcher join after all.
     mutating func refuseEnd() {
       end = nil
       take(policy.stepAfterDelay)
@@ -55,11 +62,16 @@ struct LingerPolicyTests {
   private let longEnough = Duration.seconds(1_000_000)
   private var server = Server()
 
-  @Test mutating func `ends when no launcher has come in half a minute`() {
-    server.pass(.milliseconds(29_999))
-    #expect(server.end == nil)
+  /// It ends when this time has passed, and not before.
+  private mutating func expectEnd(after duration: Duration, at location: SourceLocation = #_sourceLocation) {
+    server.pass(duration - .milliseconds(1))
+    #expect(server.end == nil, sourceLocation: location)
     server.pass(.milliseconds(1))
-    #expect(server.end == .end)
+    #expect(server.end == .end, sourceLocation: location)
+  }
+
+  @Test mutating func `ends when no launcher has come in half a minute`() {
+    expectEnd(after: .seconds(30))
   }
 
   @Test mutating func `stays for as long as somebody holds a lease`() {
@@ -73,63 +85,42 @@ struct LingerPolicyTests {
   }
 
   @Test mutating func `lingers as long as the last lease wanted`() {
-    server.report(.leaseOpened)
-    server.report(.leaseClosed(linger: .seconds(10), remaining: 0))
-    server.pass(.milliseconds(9_999))
-    #expect(server.end == nil)
-    server.pass(.milliseconds(1))
-    #expect(server.end == .end)
+    server.build(linger: .seconds(10))
+    expectEnd(after: .seconds(10))
   }
 
   @Test mutating func `is there for who comes while it lingers`() {
-    server.report(.leaseOpened)
-    server.report(.leaseClosed(linger: .seconds(10), remaining: 0))
+    server.build(linger: .seconds(10))
     server.pass(.seconds(5))
     server.report(.leaseOpened)
     server.pass(longEnough)
     #expect(server.end == nil)
     server.report(.leaseClosed(linger: .seconds(10), remaining: 0))
-    server.pass(.seconds(9))
-    #expect(server.end == nil)
-    server.pass(.seconds(1))
-    #expect(server.end == .end)
+    expectEnd(after: .seconds(10))
   }
 
   @Test mutating func `lingers anew after the last transfer`() {
-    server.report(.leaseOpened)
-    server.report(.leaseClosed(linger: .seconds(10), remaining: 0))
+    server.build(linger: .seconds(10))
     server.pass(.seconds(8))
     server.lastTransfer = .seconds(8)
-    server.pass(.milliseconds(9_999))
-    #expect(server.end == nil)
-    server.pass(.milliseconds(1))
-    #expect(server.end == .end)
+    expectEnd(after: .seconds(10))
   }
 
   @Test mutating func `a transfer under way is waited for, for an hour`() {
-    server.report(.leaseOpened)
     server.transfers = 1
-    server.report(.leaseClosed(linger: .zero, remaining: 0))
-    server.pass(.seconds(3599))
-    #expect(server.end == nil)
-    server.pass(.seconds(1))
-    #expect(server.end == .end)
+    server.build()
+    expectEnd(after: .seconds(3600))
   }
 
   @Test mutating func `what waits to be sent up is waited for, for a minute`() {
-    server.report(.leaseOpened)
     server.uploads = 1
-    server.report(.leaseClosed(linger: .zero, remaining: 0))
-    server.pass(.seconds(59))
-    #expect(server.end == nil)
-    server.pass(.seconds(1))
-    #expect(server.end == .end)
+    server.build()
+    expectEnd(after: .seconds(60))
   }
 
   @Test mutating func `ends soon after the last of what it waited for`() {
-    server.report(.leaseOpened)
     (server.transfers, server.uploads) = (1, 1)
-    server.report(.leaseClosed(linger: .zero, remaining: 0))
+    server.build()
     server.pass(.seconds(20))
     (server.transfers, server.uploads) = (0, 0)
     server.pass(.milliseconds(50))
@@ -138,8 +129,7 @@ struct LingerPolicyTests {
 
   @Test mutating func `a daemon stays until it is told to end`() {
     server.report(.kept)
-    server.report(.leaseOpened)
-    server.report(.leaseClosed(linger: .zero, remaining: 0))
+    server.build()
     server.pass(longEnough)
     #expect(server.end == nil)
     server.report(.stopped(leases: 0))
@@ -159,15 +149,11 @@ struct LingerPolicyTests {
   @Test mutating func `who is told to end waits five seconds for transfers`() {
     server.transfers = 1
     server.report(.stopped(leases: 0))
-    server.pass(.milliseconds(4_999))
-    #expect(server.end == nil)
-    server.pass(.milliseconds(1))
-    #expect(server.end == .end)
+    expectEnd(after: .seconds(5))
   }
 
   @Test mutating func `who becomes a daemon while it lingers stays`() {
-    server.report(.leaseOpened)
-    server.report(.leaseClosed(linger: .seconds(10), remaining: 0))
+    server.build(linger: .seconds(10))
     server.report(.kept)
     server.pass(longEnough)
     #expect(server.end == nil)
@@ -176,10 +162,7 @@ struct LingerPolicyTests {
   @Test mutating func `looks again soon when somebody was about to join`() {
     server.pass(LingerPolicy.patience)
     server.refuseEnd()
-    server.pass(.milliseconds(49))
-    #expect(server.end == nil)
-    server.pass(.milliseconds(1))
-    #expect(server.end == .end)
+    expectEnd(after: .milliseconds(50))
   }
 
   @Test mutating func `ends at once when it is terminated`() {
